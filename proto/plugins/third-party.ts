@@ -99,7 +99,7 @@ function printField(field: FieldDescriptorProto, withLabel: boolean): string {
       : field.label === FieldDescriptorProto_Label.REQUIRED
         ? "required "
         : "optional ";
-  const type = field.typeName || FieldDescriptorProto_Type[field.type]!.toLowerCase();
+  const type = field.typeName || FieldDescriptorProto_Type[field.type].toLowerCase();
   return `${withLabel ? label : ""}${type} ${field.name} = ${field.number};`;
 }
 

@@ -103,7 +103,9 @@ function createBaseCity(): City {
   };
 }
 
-export const City: MessageFns<City> = {
+export const City: MessageFns<City, "ridemesh.city.v1.City"> = {
+  $type: "ridemesh.city.v1.City" as const,
+
   encode(message: City, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -293,7 +295,9 @@ function createBaseDispatchSettings(): DispatchSettings {
   return { offerSeconds: 0, roundSeconds: 0, roundRadiusMeters: [], maxOffers: 0 };
 }
 
-export const DispatchSettings: MessageFns<DispatchSettings> = {
+export const DispatchSettings: MessageFns<DispatchSettings, "ridemesh.city.v1.DispatchSettings"> = {
+  $type: "ridemesh.city.v1.DispatchSettings" as const,
+
   encode(message: DispatchSettings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.offerSeconds !== 0) {
       writer.uint32(8).int32(message.offerSeconds);
@@ -394,7 +398,9 @@ function createBaseDomainClock(): DomainClock {
   return { now: undefined, rate: 0 };
 }
 
-export const DomainClock: MessageFns<DomainClock> = {
+export const DomainClock: MessageFns<DomainClock, "ridemesh.city.v1.DomainClock"> = {
+  $type: "ridemesh.city.v1.DomainClock" as const,
+
   encode(message: DomainClock, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.now !== undefined) {
       Timestamp.encode(toTimestamp(message.now), writer.uint32(10).fork()).join();
@@ -478,7 +484,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -25,7 +25,9 @@ function createBaseCityUpdated(): CityUpdated {
   return { cityId: "", version: 0n, actorId: "" };
 }
 
-export const CityUpdated: MessageFns<CityUpdated> = {
+export const CityUpdated: MessageFns<CityUpdated, "ridemesh.city.v1.CityUpdated"> = {
+  $type: "ridemesh.city.v1.CityUpdated" as const,
+
   encode(message: CityUpdated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -112,7 +114,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

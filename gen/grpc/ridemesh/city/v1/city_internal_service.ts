@@ -43,7 +43,9 @@ function createBaseWatchCitiesRequest(): WatchCitiesRequest {
   return {};
 }
 
-export const WatchCitiesRequest: MessageFns<WatchCitiesRequest> = {
+export const WatchCitiesRequest: MessageFns<WatchCitiesRequest, "ridemesh.city.v1.WatchCitiesRequest"> = {
+  $type: "ridemesh.city.v1.WatchCitiesRequest" as const,
+
   encode(_: WatchCitiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -86,7 +88,9 @@ function createBaseWatchCitiesResponse(): WatchCitiesResponse {
   return { cities: [] };
 }
 
-export const WatchCitiesResponse: MessageFns<WatchCitiesResponse> = {
+export const WatchCitiesResponse: MessageFns<WatchCitiesResponse, "ridemesh.city.v1.WatchCitiesResponse"> = {
+  $type: "ridemesh.city.v1.WatchCitiesResponse" as const,
+
   encode(message: WatchCitiesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cities) {
       City.encode(v!, writer.uint32(10).fork()).join();
@@ -141,7 +145,9 @@ function createBaseResolveOperatorRequest(): ResolveOperatorRequest {
   return { operator: "", host: "" };
 }
 
-export const ResolveOperatorRequest: MessageFns<ResolveOperatorRequest> = {
+export const ResolveOperatorRequest: MessageFns<ResolveOperatorRequest, "ridemesh.city.v1.ResolveOperatorRequest"> = {
+  $type: "ridemesh.city.v1.ResolveOperatorRequest" as const,
+
   encode(message: ResolveOperatorRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.operator !== "") {
       writer.uint32(10).string(message.operator);
@@ -208,68 +214,71 @@ function createBaseResolveOperatorResponse(): ResolveOperatorResponse {
   return { tenantId: "", name: "" };
 }
 
-export const ResolveOperatorResponse: MessageFns<ResolveOperatorResponse> = {
-  encode(message: ResolveOperatorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.tenantId !== "") {
-      writer.uint32(10).string(message.tenantId);
-    }
-    if (message.name !== "") {
-      writer.uint32(18).string(message.name);
-    }
-    return writer;
-  },
+export const ResolveOperatorResponse: MessageFns<ResolveOperatorResponse, "ridemesh.city.v1.ResolveOperatorResponse"> =
+  {
+    $type: "ridemesh.city.v1.ResolveOperatorResponse" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ResolveOperatorResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseResolveOperatorResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.tenantId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.name = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: ResolveOperatorResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.tenantId !== "") {
+        writer.uint32(10).string(message.tenantId);
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      if (message.name !== "") {
+        writer.uint32(18).string(message.name);
+      }
+      return writer;
+    },
 
-  create(base?: DeepPartial<ResolveOperatorResponse>): ResolveOperatorResponse {
-    return ResolveOperatorResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ResolveOperatorResponse>): ResolveOperatorResponse {
-    const message = createBaseResolveOperatorResponse();
-    message.tenantId = object.tenantId ?? "";
-    message.name = object.name ?? "";
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): ResolveOperatorResponse {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseResolveOperatorResponse();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.tenantId = reader.string();
+              continue;
+            }
+            case 2: {
+              if (tag !== 18) {
+                break;
+              }
+
+              message.name = reader.string();
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<ResolveOperatorResponse>): ResolveOperatorResponse {
+      return ResolveOperatorResponse.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<ResolveOperatorResponse>): ResolveOperatorResponse {
+      const message = createBaseResolveOperatorResponse();
+      message.tenantId = object.tenantId ?? "";
+      message.name = object.name ?? "";
+      return message;
+    },
+  };
 
 /** Reference data for the other services, which keep a copy. */
 export type CityInternalServiceService = typeof CityInternalServiceService;
@@ -314,7 +323,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -74,7 +74,9 @@ function createBaseListCitiesRequest(): ListCitiesRequest {
   return { operator: "" };
 }
 
-export const ListCitiesRequest: MessageFns<ListCitiesRequest> = {
+export const ListCitiesRequest: MessageFns<ListCitiesRequest, "ridemesh.city.v1.ListCitiesRequest"> = {
+  $type: "ridemesh.city.v1.ListCitiesRequest" as const,
+
   encode(message: ListCitiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.operator !== "") {
       writer.uint32(10).string(message.operator);
@@ -129,7 +131,9 @@ function createBaseListCitiesResponse(): ListCitiesResponse {
   return { cities: [] };
 }
 
-export const ListCitiesResponse: MessageFns<ListCitiesResponse> = {
+export const ListCitiesResponse: MessageFns<ListCitiesResponse, "ridemesh.city.v1.ListCitiesResponse"> = {
+  $type: "ridemesh.city.v1.ListCitiesResponse" as const,
+
   encode(message: ListCitiesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cities) {
       City.encode(v!, writer.uint32(10).fork()).join();
@@ -184,7 +188,9 @@ function createBaseGetCityRequest(): GetCityRequest {
   return { cityId: "", operator: "" };
 }
 
-export const GetCityRequest: MessageFns<GetCityRequest> = {
+export const GetCityRequest: MessageFns<GetCityRequest, "ridemesh.city.v1.GetCityRequest"> = {
+  $type: "ridemesh.city.v1.GetCityRequest" as const,
+
   encode(message: GetCityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -251,7 +257,9 @@ function createBaseGetCityResponse(): GetCityResponse {
   return { city: undefined };
 }
 
-export const GetCityResponse: MessageFns<GetCityResponse> = {
+export const GetCityResponse: MessageFns<GetCityResponse, "ridemesh.city.v1.GetCityResponse"> = {
+  $type: "ridemesh.city.v1.GetCityResponse" as const,
+
   encode(message: GetCityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.city !== undefined) {
       City.encode(message.city, writer.uint32(10).fork()).join();
@@ -306,7 +314,9 @@ function createBaseUpdateCityRequest(): UpdateCityRequest {
   return { cityId: "", city: undefined, requestId: "" };
 }
 
-export const UpdateCityRequest: MessageFns<UpdateCityRequest> = {
+export const UpdateCityRequest: MessageFns<UpdateCityRequest, "ridemesh.city.v1.UpdateCityRequest"> = {
+  $type: "ridemesh.city.v1.UpdateCityRequest" as const,
+
   encode(message: UpdateCityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -385,7 +395,9 @@ function createBaseUpdateCityResponse(): UpdateCityResponse {
   return { city: undefined };
 }
 
-export const UpdateCityResponse: MessageFns<UpdateCityResponse> = {
+export const UpdateCityResponse: MessageFns<UpdateCityResponse, "ridemesh.city.v1.UpdateCityResponse"> = {
+  $type: "ridemesh.city.v1.UpdateCityResponse" as const,
+
   encode(message: UpdateCityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.city !== undefined) {
       City.encode(message.city, writer.uint32(10).fork()).join();
@@ -440,7 +452,9 @@ function createBaseGetClockRequest(): GetClockRequest {
   return {};
 }
 
-export const GetClockRequest: MessageFns<GetClockRequest> = {
+export const GetClockRequest: MessageFns<GetClockRequest, "ridemesh.city.v1.GetClockRequest"> = {
+  $type: "ridemesh.city.v1.GetClockRequest" as const,
+
   encode(_: GetClockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -483,7 +497,9 @@ function createBaseGetClockResponse(): GetClockResponse {
   return { clock: undefined };
 }
 
-export const GetClockResponse: MessageFns<GetClockResponse> = {
+export const GetClockResponse: MessageFns<GetClockResponse, "ridemesh.city.v1.GetClockResponse"> = {
+  $type: "ridemesh.city.v1.GetClockResponse" as const,
+
   encode(message: GetClockResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.clock !== undefined) {
       DomainClock.encode(message.clock, writer.uint32(10).fork()).join();
@@ -601,7 +617,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -55,7 +55,9 @@ function createBaseWatchOffersRequest(): WatchOffersRequest {
   return { lastEventId: "" };
 }
 
-export const WatchOffersRequest: MessageFns<WatchOffersRequest> = {
+export const WatchOffersRequest: MessageFns<WatchOffersRequest, "ridemesh.dispatch.v1.WatchOffersRequest"> = {
+  $type: "ridemesh.dispatch.v1.WatchOffersRequest" as const,
+
   encode(message: WatchOffersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lastEventId !== "") {
       writer.uint32(10).string(message.lastEventId);
@@ -110,7 +112,9 @@ function createBaseWatchOffersResponse(): WatchOffersResponse {
   return { eventId: "", offer: undefined };
 }
 
-export const WatchOffersResponse: MessageFns<WatchOffersResponse> = {
+export const WatchOffersResponse: MessageFns<WatchOffersResponse, "ridemesh.dispatch.v1.WatchOffersResponse"> = {
+  $type: "ridemesh.dispatch.v1.WatchOffersResponse" as const,
+
   encode(message: WatchOffersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.eventId !== "") {
       writer.uint32(10).string(message.eventId);
@@ -177,7 +181,9 @@ function createBaseListOffersRequest(): ListOffersRequest {
   return {};
 }
 
-export const ListOffersRequest: MessageFns<ListOffersRequest> = {
+export const ListOffersRequest: MessageFns<ListOffersRequest, "ridemesh.dispatch.v1.ListOffersRequest"> = {
+  $type: "ridemesh.dispatch.v1.ListOffersRequest" as const,
+
   encode(_: ListOffersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -220,7 +226,9 @@ function createBaseListOffersResponse(): ListOffersResponse {
   return { offers: [] };
 }
 
-export const ListOffersResponse: MessageFns<ListOffersResponse> = {
+export const ListOffersResponse: MessageFns<ListOffersResponse, "ridemesh.dispatch.v1.ListOffersResponse"> = {
+  $type: "ridemesh.dispatch.v1.ListOffersResponse" as const,
+
   encode(message: ListOffersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.offers) {
       Offer.encode(v!, writer.uint32(10).fork()).join();
@@ -275,7 +283,9 @@ function createBaseDeclineOfferRequest(): DeclineOfferRequest {
   return { offerId: "", requestId: "" };
 }
 
-export const DeclineOfferRequest: MessageFns<DeclineOfferRequest> = {
+export const DeclineOfferRequest: MessageFns<DeclineOfferRequest, "ridemesh.dispatch.v1.DeclineOfferRequest"> = {
+  $type: "ridemesh.dispatch.v1.DeclineOfferRequest" as const,
+
   encode(message: DeclineOfferRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.offerId !== "") {
       writer.uint32(10).string(message.offerId);
@@ -342,7 +352,9 @@ function createBaseDeclineOfferResponse(): DeclineOfferResponse {
   return { offer: undefined };
 }
 
-export const DeclineOfferResponse: MessageFns<DeclineOfferResponse> = {
+export const DeclineOfferResponse: MessageFns<DeclineOfferResponse, "ridemesh.dispatch.v1.DeclineOfferResponse"> = {
+  $type: "ridemesh.dispatch.v1.DeclineOfferResponse" as const,
+
   encode(message: DeclineOfferResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.offer !== undefined) {
       Offer.encode(message.offer, writer.uint32(10).fork()).join();
@@ -447,7 +459,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

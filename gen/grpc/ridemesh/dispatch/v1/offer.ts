@@ -84,7 +84,9 @@ function createBaseOffer(): Offer {
   };
 }
 
-export const Offer: MessageFns<Offer> = {
+export const Offer: MessageFns<Offer, "ridemesh.dispatch.v1.Offer"> = {
+  $type: "ridemesh.dispatch.v1.Offer" as const,
+
   encode(message: Offer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.offerId !== "") {
       writer.uint32(10).string(message.offerId);
@@ -278,7 +280,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

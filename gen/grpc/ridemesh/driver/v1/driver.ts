@@ -186,7 +186,9 @@ function createBaseDriver(): Driver {
   };
 }
 
-export const Driver: MessageFns<Driver> = {
+export const Driver: MessageFns<Driver, "ridemesh.driver.v1.Driver"> = {
+  $type: "ridemesh.driver.v1.Driver" as const,
+
   encode(message: Driver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -361,7 +363,9 @@ function createBaseVehicle(): Vehicle {
   return { vehicleId: "", plate: "", make: "", model: "", year: 0, color: "", vehicleClass: 0, seats: 0 };
 }
 
-export const Vehicle: MessageFns<Vehicle> = {
+export const Vehicle: MessageFns<Vehicle, "ridemesh.driver.v1.Vehicle"> = {
+  $type: "ridemesh.driver.v1.Vehicle" as const,
+
   encode(message: Vehicle, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.vehicleId !== "") {
       writer.uint32(10).string(message.vehicleId);
@@ -500,7 +504,9 @@ function createBaseDocument(): Document {
   return { documentId: "", type: 0, expireTime: undefined, contentType: "", sizeBytes: 0, createTime: undefined };
 }
 
-export const Document: MessageFns<Document> = {
+export const Document: MessageFns<Document, "ridemesh.driver.v1.Document"> = {
+  $type: "ridemesh.driver.v1.Document" as const,
+
   encode(message: Document, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.documentId !== "") {
       writer.uint32(10).string(message.documentId);
@@ -615,7 +621,9 @@ function createBaseEarnings(): Earnings {
   return { total: undefined, tripCount: 0, days: [] };
 }
 
-export const Earnings: MessageFns<Earnings> = {
+export const Earnings: MessageFns<Earnings, "ridemesh.driver.v1.Earnings"> = {
+  $type: "ridemesh.driver.v1.Earnings" as const,
+
   encode(message: Earnings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.total !== undefined) {
       Money.encode(message.total, writer.uint32(10).fork()).join();
@@ -694,7 +702,9 @@ function createBaseDayEarnings(): DayEarnings {
   return { date: "", total: undefined, tripCount: 0 };
 }
 
-export const DayEarnings: MessageFns<DayEarnings> = {
+export const DayEarnings: MessageFns<DayEarnings, "ridemesh.driver.v1.DayEarnings"> = {
+  $type: "ridemesh.driver.v1.DayEarnings" as const,
+
   encode(message: DayEarnings, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.date !== "") {
       writer.uint32(10).string(message.date);
@@ -790,7 +800,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

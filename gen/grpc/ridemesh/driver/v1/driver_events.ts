@@ -49,7 +49,9 @@ function createBaseDriverRegistered(): DriverRegistered {
   return { driverId: "", cityId: "" };
 }
 
-export const DriverRegistered: MessageFns<DriverRegistered> = {
+export const DriverRegistered: MessageFns<DriverRegistered, "ridemesh.driver.v1.DriverRegistered"> = {
+  $type: "ridemesh.driver.v1.DriverRegistered" as const,
+
   encode(message: DriverRegistered, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -116,7 +118,9 @@ function createBaseDriverReviewed(): DriverReviewed {
   return { driverId: "", onboardingStatus: 0, reviewerId: "" };
 }
 
-export const DriverReviewed: MessageFns<DriverReviewed> = {
+export const DriverReviewed: MessageFns<DriverReviewed, "ridemesh.driver.v1.DriverReviewed"> = {
+  $type: "ridemesh.driver.v1.DriverReviewed" as const,
+
   encode(message: DriverReviewed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -195,7 +199,12 @@ function createBaseDriverAvailabilityChanged(): DriverAvailabilityChanged {
   return { driverId: "", availability: 0, cityId: "", vehicleClass: 0, version: 0n };
 }
 
-export const DriverAvailabilityChanged: MessageFns<DriverAvailabilityChanged> = {
+export const DriverAvailabilityChanged: MessageFns<
+  DriverAvailabilityChanged,
+  "ridemesh.driver.v1.DriverAvailabilityChanged"
+> = {
+  $type: "ridemesh.driver.v1.DriverAvailabilityChanged" as const,
+
   encode(message: DriverAvailabilityChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -306,7 +315,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -44,7 +44,9 @@ function createBaseListDriverCardsRequest(): ListDriverCardsRequest {
   return { tenantId: "", driverIds: [] };
 }
 
-export const ListDriverCardsRequest: MessageFns<ListDriverCardsRequest> = {
+export const ListDriverCardsRequest: MessageFns<ListDriverCardsRequest, "ridemesh.driver.v1.ListDriverCardsRequest"> = {
+  $type: "ridemesh.driver.v1.ListDriverCardsRequest" as const,
+
   encode(message: ListDriverCardsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -111,7 +113,12 @@ function createBaseListDriverCardsResponse(): ListDriverCardsResponse {
   return { cards: [] };
 }
 
-export const ListDriverCardsResponse: MessageFns<ListDriverCardsResponse> = {
+export const ListDriverCardsResponse: MessageFns<
+  ListDriverCardsResponse,
+  "ridemesh.driver.v1.ListDriverCardsResponse"
+> = {
+  $type: "ridemesh.driver.v1.ListDriverCardsResponse" as const,
+
   encode(message: ListDriverCardsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cards) {
       DriverCard.encode(v!, writer.uint32(10).fork()).join();
@@ -166,7 +173,9 @@ function createBaseDriverCard(): DriverCard {
   return { driverId: "", firstName: "", ratingAverage: 0, vehicleDescription: "", plate: "" };
 }
 
-export const DriverCard: MessageFns<DriverCard> = {
+export const DriverCard: MessageFns<DriverCard, "ridemesh.driver.v1.DriverCard"> = {
+  $type: "ridemesh.driver.v1.DriverCard" as const,
+
   encode(message: DriverCard, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -296,7 +305,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -172,7 +172,9 @@ function createBaseRegisterDriverRequest(): RegisterDriverRequest {
   return { cityId: "", requestId: "" };
 }
 
-export const RegisterDriverRequest: MessageFns<RegisterDriverRequest> = {
+export const RegisterDriverRequest: MessageFns<RegisterDriverRequest, "ridemesh.driver.v1.RegisterDriverRequest"> = {
+  $type: "ridemesh.driver.v1.RegisterDriverRequest" as const,
+
   encode(message: RegisterDriverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -239,7 +241,9 @@ function createBaseRegisterDriverResponse(): RegisterDriverResponse {
   return { driver: undefined };
 }
 
-export const RegisterDriverResponse: MessageFns<RegisterDriverResponse> = {
+export const RegisterDriverResponse: MessageFns<RegisterDriverResponse, "ridemesh.driver.v1.RegisterDriverResponse"> = {
+  $type: "ridemesh.driver.v1.RegisterDriverResponse" as const,
+
   encode(message: RegisterDriverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -296,7 +300,9 @@ function createBaseGetDriverRequest(): GetDriverRequest {
   return { driverId: "" };
 }
 
-export const GetDriverRequest: MessageFns<GetDriverRequest> = {
+export const GetDriverRequest: MessageFns<GetDriverRequest, "ridemesh.driver.v1.GetDriverRequest"> = {
+  $type: "ridemesh.driver.v1.GetDriverRequest" as const,
+
   encode(message: GetDriverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -351,7 +357,9 @@ function createBaseGetDriverResponse(): GetDriverResponse {
   return { driver: undefined };
 }
 
-export const GetDriverResponse: MessageFns<GetDriverResponse> = {
+export const GetDriverResponse: MessageFns<GetDriverResponse, "ridemesh.driver.v1.GetDriverResponse"> = {
+  $type: "ridemesh.driver.v1.GetDriverResponse" as const,
+
   encode(message: GetDriverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -408,7 +416,9 @@ function createBaseListDriversRequest(): ListDriversRequest {
   return { onboardingStatus: 0, pageSize: 0, pageToken: "" };
 }
 
-export const ListDriversRequest: MessageFns<ListDriversRequest> = {
+export const ListDriversRequest: MessageFns<ListDriversRequest, "ridemesh.driver.v1.ListDriversRequest"> = {
+  $type: "ridemesh.driver.v1.ListDriversRequest" as const,
+
   encode(message: ListDriversRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.onboardingStatus !== 0) {
       writer.uint32(8).int32(message.onboardingStatus);
@@ -487,7 +497,9 @@ function createBaseListDriversResponse(): ListDriversResponse {
   return { drivers: [], nextPageToken: "" };
 }
 
-export const ListDriversResponse: MessageFns<ListDriversResponse> = {
+export const ListDriversResponse: MessageFns<ListDriversResponse, "ridemesh.driver.v1.ListDriversResponse"> = {
+  $type: "ridemesh.driver.v1.ListDriversResponse" as const,
+
   encode(message: ListDriversResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.drivers) {
       Driver.encode(v!, writer.uint32(10).fork()).join();
@@ -554,7 +566,9 @@ function createBaseAddVehicleRequest(): AddVehicleRequest {
   return { driverId: "", vehicle: undefined, requestId: "" };
 }
 
-export const AddVehicleRequest: MessageFns<AddVehicleRequest> = {
+export const AddVehicleRequest: MessageFns<AddVehicleRequest, "ridemesh.driver.v1.AddVehicleRequest"> = {
+  $type: "ridemesh.driver.v1.AddVehicleRequest" as const,
+
   encode(message: AddVehicleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -635,7 +649,9 @@ function createBaseAddVehicleResponse(): AddVehicleResponse {
   return { driver: undefined };
 }
 
-export const AddVehicleResponse: MessageFns<AddVehicleResponse> = {
+export const AddVehicleResponse: MessageFns<AddVehicleResponse, "ridemesh.driver.v1.AddVehicleResponse"> = {
+  $type: "ridemesh.driver.v1.AddVehicleResponse" as const,
+
   encode(message: AddVehicleResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -692,7 +708,9 @@ function createBaseAddDocumentRequest(): AddDocumentRequest {
   return { driverId: "", type: 0, expireTime: undefined, content: Buffer.alloc(0), requestId: "" };
 }
 
-export const AddDocumentRequest: MessageFns<AddDocumentRequest> = {
+export const AddDocumentRequest: MessageFns<AddDocumentRequest, "ridemesh.driver.v1.AddDocumentRequest"> = {
+  $type: "ridemesh.driver.v1.AddDocumentRequest" as const,
+
   encode(message: AddDocumentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -795,7 +813,9 @@ function createBaseAddDocumentResponse(): AddDocumentResponse {
   return { driver: undefined };
 }
 
-export const AddDocumentResponse: MessageFns<AddDocumentResponse> = {
+export const AddDocumentResponse: MessageFns<AddDocumentResponse, "ridemesh.driver.v1.AddDocumentResponse"> = {
+  $type: "ridemesh.driver.v1.AddDocumentResponse" as const,
+
   encode(message: AddDocumentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -852,7 +872,9 @@ function createBaseGetDocumentFileRequest(): GetDocumentFileRequest {
   return { driverId: "", documentId: "" };
 }
 
-export const GetDocumentFileRequest: MessageFns<GetDocumentFileRequest> = {
+export const GetDocumentFileRequest: MessageFns<GetDocumentFileRequest, "ridemesh.driver.v1.GetDocumentFileRequest"> = {
+  $type: "ridemesh.driver.v1.GetDocumentFileRequest" as const,
+
   encode(message: GetDocumentFileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -919,7 +941,12 @@ function createBaseGetDocumentFileResponse(): GetDocumentFileResponse {
   return { contentType: "", content: Buffer.alloc(0) };
 }
 
-export const GetDocumentFileResponse: MessageFns<GetDocumentFileResponse> = {
+export const GetDocumentFileResponse: MessageFns<
+  GetDocumentFileResponse,
+  "ridemesh.driver.v1.GetDocumentFileResponse"
+> = {
+  $type: "ridemesh.driver.v1.GetDocumentFileResponse" as const,
+
   encode(message: GetDocumentFileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.contentType !== "") {
       writer.uint32(10).string(message.contentType);
@@ -986,7 +1013,9 @@ function createBaseReviewDriverRequest(): ReviewDriverRequest {
   return { driverId: "", decision: 0, comment: "", requestId: "" };
 }
 
-export const ReviewDriverRequest: MessageFns<ReviewDriverRequest> = {
+export const ReviewDriverRequest: MessageFns<ReviewDriverRequest, "ridemesh.driver.v1.ReviewDriverRequest"> = {
+  $type: "ridemesh.driver.v1.ReviewDriverRequest" as const,
+
   encode(message: ReviewDriverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -1077,7 +1106,9 @@ function createBaseReviewDriverResponse(): ReviewDriverResponse {
   return { driver: undefined };
 }
 
-export const ReviewDriverResponse: MessageFns<ReviewDriverResponse> = {
+export const ReviewDriverResponse: MessageFns<ReviewDriverResponse, "ridemesh.driver.v1.ReviewDriverResponse"> = {
+  $type: "ridemesh.driver.v1.ReviewDriverResponse" as const,
+
   encode(message: ReviewDriverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -1134,7 +1165,12 @@ function createBaseSetDriverAvailabilityRequest(): SetDriverAvailabilityRequest 
   return { driverId: "", availability: 0, vehicleId: "", requestId: "" };
 }
 
-export const SetDriverAvailabilityRequest: MessageFns<SetDriverAvailabilityRequest> = {
+export const SetDriverAvailabilityRequest: MessageFns<
+  SetDriverAvailabilityRequest,
+  "ridemesh.driver.v1.SetDriverAvailabilityRequest"
+> = {
+  $type: "ridemesh.driver.v1.SetDriverAvailabilityRequest" as const,
+
   encode(message: SetDriverAvailabilityRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -1225,7 +1261,12 @@ function createBaseSetDriverAvailabilityResponse(): SetDriverAvailabilityRespons
   return { driver: undefined };
 }
 
-export const SetDriverAvailabilityResponse: MessageFns<SetDriverAvailabilityResponse> = {
+export const SetDriverAvailabilityResponse: MessageFns<
+  SetDriverAvailabilityResponse,
+  "ridemesh.driver.v1.SetDriverAvailabilityResponse"
+> = {
+  $type: "ridemesh.driver.v1.SetDriverAvailabilityResponse" as const,
+
   encode(message: SetDriverAvailabilityResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driver !== undefined) {
       Driver.encode(message.driver, writer.uint32(10).fork()).join();
@@ -1282,7 +1323,9 @@ function createBaseGetEarningsRequest(): GetEarningsRequest {
   return { driverId: "", fromTime: undefined, untilTime: undefined };
 }
 
-export const GetEarningsRequest: MessageFns<GetEarningsRequest> = {
+export const GetEarningsRequest: MessageFns<GetEarningsRequest, "ridemesh.driver.v1.GetEarningsRequest"> = {
+  $type: "ridemesh.driver.v1.GetEarningsRequest" as const,
+
   encode(message: GetEarningsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -1361,7 +1404,9 @@ function createBaseGetEarningsResponse(): GetEarningsResponse {
   return { earnings: undefined };
 }
 
-export const GetEarningsResponse: MessageFns<GetEarningsResponse> = {
+export const GetEarningsResponse: MessageFns<GetEarningsResponse, "ridemesh.driver.v1.GetEarningsResponse"> = {
+  $type: "ridemesh.driver.v1.GetEarningsResponse" as const,
+
   encode(message: GetEarningsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.earnings !== undefined) {
       Earnings.encode(message.earnings, writer.uint32(10).fork()).join();
@@ -1558,7 +1603,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

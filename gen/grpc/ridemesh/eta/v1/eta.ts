@@ -33,7 +33,9 @@ function createBaseEstimate(): Estimate {
   return { distanceMeters: 0, durationSeconds: 0, source: "" };
 }
 
-export const Estimate: MessageFns<Estimate> = {
+export const Estimate: MessageFns<Estimate, "ridemesh.eta.v1.Estimate"> = {
+  $type: "ridemesh.eta.v1.Estimate" as const,
+
   encode(message: Estimate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.distanceMeters !== 0) {
       writer.uint32(9).double(message.distanceMeters);
@@ -117,7 +119,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -47,7 +47,9 @@ function createBaseLeg(): Leg {
   return { origin: undefined, destination: undefined };
 }
 
-export const Leg: MessageFns<Leg> = {
+export const Leg: MessageFns<Leg, "ridemesh.eta.v1.Leg"> = {
+  $type: "ridemesh.eta.v1.Leg" as const,
+
   encode(message: Leg, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.origin !== undefined) {
       LatLng.encode(message.origin, writer.uint32(10).fork()).join();
@@ -118,7 +120,9 @@ function createBaseEstimateLegsRequest(): EstimateLegsRequest {
   return { tenantId: "", cityId: "", legs: [], departTime: undefined };
 }
 
-export const EstimateLegsRequest: MessageFns<EstimateLegsRequest> = {
+export const EstimateLegsRequest: MessageFns<EstimateLegsRequest, "ridemesh.eta.v1.EstimateLegsRequest"> = {
+  $type: "ridemesh.eta.v1.EstimateLegsRequest" as const,
+
   encode(message: EstimateLegsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -209,7 +213,9 @@ function createBaseEstimateLegsResponse(): EstimateLegsResponse {
   return { estimates: [] };
 }
 
-export const EstimateLegsResponse: MessageFns<EstimateLegsResponse> = {
+export const EstimateLegsResponse: MessageFns<EstimateLegsResponse, "ridemesh.eta.v1.EstimateLegsResponse"> = {
+  $type: "ridemesh.eta.v1.EstimateLegsResponse" as const,
+
   encode(message: EstimateLegsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.estimates) {
       Estimate.encode(v!, writer.uint32(10).fork()).join();
@@ -302,7 +308,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

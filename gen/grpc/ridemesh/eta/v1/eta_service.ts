@@ -43,7 +43,9 @@ function createBaseEstimateRouteRequest(): EstimateRouteRequest {
   return { origin: undefined, destination: undefined, departTime: undefined };
 }
 
-export const EstimateRouteRequest: MessageFns<EstimateRouteRequest> = {
+export const EstimateRouteRequest: MessageFns<EstimateRouteRequest, "ridemesh.eta.v1.EstimateRouteRequest"> = {
+  $type: "ridemesh.eta.v1.EstimateRouteRequest" as const,
+
   encode(message: EstimateRouteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.origin !== undefined) {
       LatLng.encode(message.origin, writer.uint32(10).fork()).join();
@@ -126,7 +128,9 @@ function createBaseEstimateRouteResponse(): EstimateRouteResponse {
   return { estimate: undefined, polyline: "" };
 }
 
-export const EstimateRouteResponse: MessageFns<EstimateRouteResponse> = {
+export const EstimateRouteResponse: MessageFns<EstimateRouteResponse, "ridemesh.eta.v1.EstimateRouteResponse"> = {
+  $type: "ridemesh.eta.v1.EstimateRouteResponse" as const,
+
   encode(message: EstimateRouteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.estimate !== undefined) {
       Estimate.encode(message.estimate, writer.uint32(10).fork()).join();
@@ -233,7 +237,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

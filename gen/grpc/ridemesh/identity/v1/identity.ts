@@ -103,7 +103,9 @@ function createBaseUser(): User {
   return { userId: "", email: "", phone: "", displayName: "", roles: [], status: 0, createTime: undefined };
 }
 
-export const User: MessageFns<User> = {
+export const User: MessageFns<User, "ridemesh.identity.v1.User"> = {
+  $type: "ridemesh.identity.v1.User" as const,
+
   encode(message: User, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -250,7 +252,9 @@ function createBaseSession(): Session {
   };
 }
 
-export const Session: MessageFns<Session> = {
+export const Session: MessageFns<Session, "ridemesh.identity.v1.Session"> = {
+  $type: "ridemesh.identity.v1.Session" as const,
+
   encode(message: Session, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.accessToken !== "") {
       writer.uint32(10).string(message.accessToken);
@@ -353,7 +357,9 @@ function createBaseJsonWebKey(): JsonWebKey {
   return { kty: "", kid: "", use: "", alg: "", n: "", e: "" };
 }
 
-export const JsonWebKey: MessageFns<JsonWebKey> = {
+export const JsonWebKey: MessageFns<JsonWebKey, "ridemesh.identity.v1.JsonWebKey"> = {
+  $type: "ridemesh.identity.v1.JsonWebKey" as const,
+
   encode(message: JsonWebKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.kty !== "") {
       writer.uint32(10).string(message.kty);
@@ -485,7 +491,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -66,7 +66,9 @@ function createBaseUserRegistered(): UserRegistered {
   return { userId: "", roles: [] };
 }
 
-export const UserRegistered: MessageFns<UserRegistered> = {
+export const UserRegistered: MessageFns<UserRegistered, "ridemesh.identity.v1.UserRegistered"> = {
+  $type: "ridemesh.identity.v1.UserRegistered" as const,
+
   encode(message: UserRegistered, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -147,7 +149,9 @@ function createBaseUserLoggedIn(): UserLoggedIn {
   return { userId: "", sessionId: "" };
 }
 
-export const UserLoggedIn: MessageFns<UserLoggedIn> = {
+export const UserLoggedIn: MessageFns<UserLoggedIn, "ridemesh.identity.v1.UserLoggedIn"> = {
+  $type: "ridemesh.identity.v1.UserLoggedIn" as const,
+
   encode(message: UserLoggedIn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -214,7 +218,9 @@ function createBaseUserLoggedOut(): UserLoggedOut {
   return { userId: "", sessionId: "" };
 }
 
-export const UserLoggedOut: MessageFns<UserLoggedOut> = {
+export const UserLoggedOut: MessageFns<UserLoggedOut, "ridemesh.identity.v1.UserLoggedOut"> = {
+  $type: "ridemesh.identity.v1.UserLoggedOut" as const,
+
   encode(message: UserLoggedOut, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -281,7 +287,9 @@ function createBaseTokenRefreshed(): TokenRefreshed {
   return { userId: "", sessionId: "" };
 }
 
-export const TokenRefreshed: MessageFns<TokenRefreshed> = {
+export const TokenRefreshed: MessageFns<TokenRefreshed, "ridemesh.identity.v1.TokenRefreshed"> = {
+  $type: "ridemesh.identity.v1.TokenRefreshed" as const,
+
   encode(message: TokenRefreshed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -348,7 +356,12 @@ function createBaseSuspiciousActivityDetected(): SuspiciousActivityDetected {
   return { userId: "", sessionId: "", activity: "" };
 }
 
-export const SuspiciousActivityDetected: MessageFns<SuspiciousActivityDetected> = {
+export const SuspiciousActivityDetected: MessageFns<
+  SuspiciousActivityDetected,
+  "ridemesh.identity.v1.SuspiciousActivityDetected"
+> = {
+  $type: "ridemesh.identity.v1.SuspiciousActivityDetected" as const,
+
   encode(message: SuspiciousActivityDetected, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -427,7 +440,9 @@ function createBaseAccountLocked(): AccountLocked {
   return { userId: "", lockSeconds: 0 };
 }
 
-export const AccountLocked: MessageFns<AccountLocked> = {
+export const AccountLocked: MessageFns<AccountLocked, "ridemesh.identity.v1.AccountLocked"> = {
+  $type: "ridemesh.identity.v1.AccountLocked" as const,
+
   encode(message: AccountLocked, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -499,7 +514,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -69,7 +69,9 @@ function createBaseWatchTrustRequest(): WatchTrustRequest {
   return {};
 }
 
-export const WatchTrustRequest: MessageFns<WatchTrustRequest> = {
+export const WatchTrustRequest: MessageFns<WatchTrustRequest, "ridemesh.identity.v1.WatchTrustRequest"> = {
+  $type: "ridemesh.identity.v1.WatchTrustRequest" as const,
+
   encode(_: WatchTrustRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -112,7 +114,9 @@ function createBaseWatchTrustResponse(): WatchTrustResponse {
   return { keys: [], revokedSessions: [] };
 }
 
-export const WatchTrustResponse: MessageFns<WatchTrustResponse> = {
+export const WatchTrustResponse: MessageFns<WatchTrustResponse, "ridemesh.identity.v1.WatchTrustResponse"> = {
+  $type: "ridemesh.identity.v1.WatchTrustResponse" as const,
+
   encode(message: WatchTrustResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.keys) {
       JsonWebKey.encode(v!, writer.uint32(10).fork()).join();
@@ -179,7 +183,9 @@ function createBaseRevokedSession(): RevokedSession {
   return { sessionId: "", expireTime: undefined };
 }
 
-export const RevokedSession: MessageFns<RevokedSession> = {
+export const RevokedSession: MessageFns<RevokedSession, "ridemesh.identity.v1.RevokedSession"> = {
+  $type: "ridemesh.identity.v1.RevokedSession" as const,
+
   encode(message: RevokedSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.sessionId !== "") {
       writer.uint32(10).string(message.sessionId);
@@ -246,7 +252,12 @@ function createBaseRedeemStreamTicketRequest(): RedeemStreamTicketRequest {
   return { ticket: "" };
 }
 
-export const RedeemStreamTicketRequest: MessageFns<RedeemStreamTicketRequest> = {
+export const RedeemStreamTicketRequest: MessageFns<
+  RedeemStreamTicketRequest,
+  "ridemesh.identity.v1.RedeemStreamTicketRequest"
+> = {
+  $type: "ridemesh.identity.v1.RedeemStreamTicketRequest" as const,
+
   encode(message: RedeemStreamTicketRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ticket !== "") {
       writer.uint32(10).string(message.ticket);
@@ -301,7 +312,12 @@ function createBaseRedeemStreamTicketResponse(): RedeemStreamTicketResponse {
   return { accessToken: "" };
 }
 
-export const RedeemStreamTicketResponse: MessageFns<RedeemStreamTicketResponse> = {
+export const RedeemStreamTicketResponse: MessageFns<
+  RedeemStreamTicketResponse,
+  "ridemesh.identity.v1.RedeemStreamTicketResponse"
+> = {
+  $type: "ridemesh.identity.v1.RedeemStreamTicketResponse" as const,
+
   encode(message: RedeemStreamTicketResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.accessToken !== "") {
       writer.uint32(10).string(message.accessToken);
@@ -356,7 +372,12 @@ function createBaseListDisplayNamesRequest(): ListDisplayNamesRequest {
   return { tenantId: "", userIds: [] };
 }
 
-export const ListDisplayNamesRequest: MessageFns<ListDisplayNamesRequest> = {
+export const ListDisplayNamesRequest: MessageFns<
+  ListDisplayNamesRequest,
+  "ridemesh.identity.v1.ListDisplayNamesRequest"
+> = {
+  $type: "ridemesh.identity.v1.ListDisplayNamesRequest" as const,
+
   encode(message: ListDisplayNamesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -423,7 +444,12 @@ function createBaseListDisplayNamesResponse(): ListDisplayNamesResponse {
   return { displayNames: {} };
 }
 
-export const ListDisplayNamesResponse: MessageFns<ListDisplayNamesResponse> = {
+export const ListDisplayNamesResponse: MessageFns<
+  ListDisplayNamesResponse,
+  "ridemesh.identity.v1.ListDisplayNamesResponse"
+> = {
+  $type: "ridemesh.identity.v1.ListDisplayNamesResponse" as const,
+
   encode(message: ListDisplayNamesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     globalThis.Object.entries(message.displayNames).forEach(([key, value]: [string, string]) => {
       ListDisplayNamesResponse_DisplayNamesEntry.encode({ key: key as any, value }, writer.uint32(10).fork()).join();
@@ -489,7 +515,12 @@ function createBaseListDisplayNamesResponse_DisplayNamesEntry(): ListDisplayName
   return { key: "", value: "" };
 }
 
-export const ListDisplayNamesResponse_DisplayNamesEntry: MessageFns<ListDisplayNamesResponse_DisplayNamesEntry> = {
+export const ListDisplayNamesResponse_DisplayNamesEntry: MessageFns<
+  ListDisplayNamesResponse_DisplayNamesEntry,
+  "ridemesh.identity.v1.ListDisplayNamesResponse.DisplayNamesEntry"
+> = {
+  $type: "ridemesh.identity.v1.ListDisplayNamesResponse.DisplayNamesEntry" as const,
+
   encode(message: ListDisplayNamesResponse_DisplayNamesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.key !== "") {
       writer.uint32(10).string(message.key);
@@ -623,7 +654,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

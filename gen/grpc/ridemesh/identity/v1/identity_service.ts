@@ -159,7 +159,9 @@ function createBaseRegisterUserRequest(): RegisterUserRequest {
   return { operator: "", email: "", phone: "", password: "", displayName: "", role: 0, requestId: "" };
 }
 
-export const RegisterUserRequest: MessageFns<RegisterUserRequest> = {
+export const RegisterUserRequest: MessageFns<RegisterUserRequest, "ridemesh.identity.v1.RegisterUserRequest"> = {
+  $type: "ridemesh.identity.v1.RegisterUserRequest" as const,
+
   encode(message: RegisterUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.operator !== "") {
       writer.uint32(10).string(message.operator);
@@ -286,7 +288,9 @@ function createBaseRegisterUserResponse(): RegisterUserResponse {
   return { user: undefined, session: undefined };
 }
 
-export const RegisterUserResponse: MessageFns<RegisterUserResponse> = {
+export const RegisterUserResponse: MessageFns<RegisterUserResponse, "ridemesh.identity.v1.RegisterUserResponse"> = {
+  $type: "ridemesh.identity.v1.RegisterUserResponse" as const,
+
   encode(message: RegisterUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.user !== undefined) {
       User.encode(message.user, writer.uint32(10).fork()).join();
@@ -355,7 +359,9 @@ function createBaseLoginRequest(): LoginRequest {
   return { operator: "", email: "", password: "" };
 }
 
-export const LoginRequest: MessageFns<LoginRequest> = {
+export const LoginRequest: MessageFns<LoginRequest, "ridemesh.identity.v1.LoginRequest"> = {
+  $type: "ridemesh.identity.v1.LoginRequest" as const,
+
   encode(message: LoginRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.operator !== "") {
       writer.uint32(10).string(message.operator);
@@ -434,7 +440,9 @@ function createBaseLoginResponse(): LoginResponse {
   return { user: undefined, session: undefined };
 }
 
-export const LoginResponse: MessageFns<LoginResponse> = {
+export const LoginResponse: MessageFns<LoginResponse, "ridemesh.identity.v1.LoginResponse"> = {
+  $type: "ridemesh.identity.v1.LoginResponse" as const,
+
   encode(message: LoginResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.user !== undefined) {
       User.encode(message.user, writer.uint32(10).fork()).join();
@@ -503,7 +511,9 @@ function createBaseRefreshTokenRequest(): RefreshTokenRequest {
   return { refreshToken: "" };
 }
 
-export const RefreshTokenRequest: MessageFns<RefreshTokenRequest> = {
+export const RefreshTokenRequest: MessageFns<RefreshTokenRequest, "ridemesh.identity.v1.RefreshTokenRequest"> = {
+  $type: "ridemesh.identity.v1.RefreshTokenRequest" as const,
+
   encode(message: RefreshTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.refreshToken !== "") {
       writer.uint32(10).string(message.refreshToken);
@@ -558,7 +568,9 @@ function createBaseRefreshTokenResponse(): RefreshTokenResponse {
   return { session: undefined };
 }
 
-export const RefreshTokenResponse: MessageFns<RefreshTokenResponse> = {
+export const RefreshTokenResponse: MessageFns<RefreshTokenResponse, "ridemesh.identity.v1.RefreshTokenResponse"> = {
+  $type: "ridemesh.identity.v1.RefreshTokenResponse" as const,
+
   encode(message: RefreshTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.session !== undefined) {
       Session.encode(message.session, writer.uint32(10).fork()).join();
@@ -615,7 +627,9 @@ function createBaseLogoutRequest(): LogoutRequest {
   return {};
 }
 
-export const LogoutRequest: MessageFns<LogoutRequest> = {
+export const LogoutRequest: MessageFns<LogoutRequest, "ridemesh.identity.v1.LogoutRequest"> = {
+  $type: "ridemesh.identity.v1.LogoutRequest" as const,
+
   encode(_: LogoutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -658,7 +672,9 @@ function createBaseLogoutResponse(): LogoutResponse {
   return {};
 }
 
-export const LogoutResponse: MessageFns<LogoutResponse> = {
+export const LogoutResponse: MessageFns<LogoutResponse, "ridemesh.identity.v1.LogoutResponse"> = {
+  $type: "ridemesh.identity.v1.LogoutResponse" as const,
+
   encode(_: LogoutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -701,7 +717,9 @@ function createBaseValidateTokenRequest(): ValidateTokenRequest {
   return {};
 }
 
-export const ValidateTokenRequest: MessageFns<ValidateTokenRequest> = {
+export const ValidateTokenRequest: MessageFns<ValidateTokenRequest, "ridemesh.identity.v1.ValidateTokenRequest"> = {
+  $type: "ridemesh.identity.v1.ValidateTokenRequest" as const,
+
   encode(_: ValidateTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -744,7 +762,9 @@ function createBaseValidateTokenResponse(): ValidateTokenResponse {
   return { userId: "", tenantId: "", roles: [], expireTime: undefined };
 }
 
-export const ValidateTokenResponse: MessageFns<ValidateTokenResponse> = {
+export const ValidateTokenResponse: MessageFns<ValidateTokenResponse, "ridemesh.identity.v1.ValidateTokenResponse"> = {
+  $type: "ridemesh.identity.v1.ValidateTokenResponse" as const,
+
   encode(message: ValidateTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -849,50 +869,58 @@ function createBaseListSigningKeysRequest(): ListSigningKeysRequest {
   return {};
 }
 
-export const ListSigningKeysRequest: MessageFns<ListSigningKeysRequest> = {
-  encode(_: ListSigningKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    return writer;
-  },
+export const ListSigningKeysRequest: MessageFns<ListSigningKeysRequest, "ridemesh.identity.v1.ListSigningKeysRequest"> =
+  {
+    $type: "ridemesh.identity.v1.ListSigningKeysRequest" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseListSigningKeysRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(_: ListSigningKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      return writer;
+    },
+
+    decode(input: BinaryReader | Uint8Array, length?: number): ListSigningKeysRequest {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseListSigningKeysRequest();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
 
-  create(base?: DeepPartial<ListSigningKeysRequest>): ListSigningKeysRequest {
-    return ListSigningKeysRequest.fromPartial(base ?? {});
-  },
-  fromPartial(_: DeepPartial<ListSigningKeysRequest>): ListSigningKeysRequest {
-    const message = createBaseListSigningKeysRequest();
-    return message;
-  },
-};
+    create(base?: DeepPartial<ListSigningKeysRequest>): ListSigningKeysRequest {
+      return ListSigningKeysRequest.fromPartial(base ?? {});
+    },
+    fromPartial(_: DeepPartial<ListSigningKeysRequest>): ListSigningKeysRequest {
+      const message = createBaseListSigningKeysRequest();
+      return message;
+    },
+  };
 
 function createBaseListSigningKeysResponse(): ListSigningKeysResponse {
   return { keys: [] };
 }
 
-export const ListSigningKeysResponse: MessageFns<ListSigningKeysResponse> = {
+export const ListSigningKeysResponse: MessageFns<
+  ListSigningKeysResponse,
+  "ridemesh.identity.v1.ListSigningKeysResponse"
+> = {
+  $type: "ridemesh.identity.v1.ListSigningKeysResponse" as const,
+
   encode(message: ListSigningKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.keys) {
       JsonWebKey.encode(v!, writer.uint32(10).fork()).join();
@@ -947,7 +975,12 @@ function createBaseCreateStreamTicketRequest(): CreateStreamTicketRequest {
   return {};
 }
 
-export const CreateStreamTicketRequest: MessageFns<CreateStreamTicketRequest> = {
+export const CreateStreamTicketRequest: MessageFns<
+  CreateStreamTicketRequest,
+  "ridemesh.identity.v1.CreateStreamTicketRequest"
+> = {
+  $type: "ridemesh.identity.v1.CreateStreamTicketRequest" as const,
+
   encode(_: CreateStreamTicketRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -990,7 +1023,12 @@ function createBaseCreateStreamTicketResponse(): CreateStreamTicketResponse {
   return { ticket: "", expireTime: undefined };
 }
 
-export const CreateStreamTicketResponse: MessageFns<CreateStreamTicketResponse> = {
+export const CreateStreamTicketResponse: MessageFns<
+  CreateStreamTicketResponse,
+  "ridemesh.identity.v1.CreateStreamTicketResponse"
+> = {
+  $type: "ridemesh.identity.v1.CreateStreamTicketResponse" as const,
+
   encode(message: CreateStreamTicketResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.ticket !== "") {
       writer.uint32(10).string(message.ticket);
@@ -1057,7 +1095,9 @@ function createBaseCreateUserRequest(): CreateUserRequest {
   return { email: "", phone: "", password: "", displayName: "", roles: [], requestId: "" };
 }
 
-export const CreateUserRequest: MessageFns<CreateUserRequest> = {
+export const CreateUserRequest: MessageFns<CreateUserRequest, "ridemesh.identity.v1.CreateUserRequest"> = {
+  $type: "ridemesh.identity.v1.CreateUserRequest" as const,
+
   encode(message: CreateUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.email !== "") {
       writer.uint32(10).string(message.email);
@@ -1182,7 +1222,9 @@ function createBaseCreateUserResponse(): CreateUserResponse {
   return { user: undefined };
 }
 
-export const CreateUserResponse: MessageFns<CreateUserResponse> = {
+export const CreateUserResponse: MessageFns<CreateUserResponse, "ridemesh.identity.v1.CreateUserResponse"> = {
+  $type: "ridemesh.identity.v1.CreateUserResponse" as const,
+
   encode(message: CreateUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.user !== undefined) {
       User.encode(message.user, writer.uint32(10).fork()).join();
@@ -1237,7 +1279,9 @@ function createBaseGetUserRequest(): GetUserRequest {
   return { userId: "" };
 }
 
-export const GetUserRequest: MessageFns<GetUserRequest> = {
+export const GetUserRequest: MessageFns<GetUserRequest, "ridemesh.identity.v1.GetUserRequest"> = {
+  $type: "ridemesh.identity.v1.GetUserRequest" as const,
+
   encode(message: GetUserRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -1292,7 +1336,9 @@ function createBaseGetUserResponse(): GetUserResponse {
   return { user: undefined };
 }
 
-export const GetUserResponse: MessageFns<GetUserResponse> = {
+export const GetUserResponse: MessageFns<GetUserResponse, "ridemesh.identity.v1.GetUserResponse"> = {
+  $type: "ridemesh.identity.v1.GetUserResponse" as const,
+
   encode(message: GetUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.user !== undefined) {
       User.encode(message.user, writer.uint32(10).fork()).join();
@@ -1487,7 +1533,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

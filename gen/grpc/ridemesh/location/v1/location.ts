@@ -98,7 +98,9 @@ function createBaseLocationPoint(): LocationPoint {
   return { point: undefined, observeTime: undefined, accuracyMeters: 0, speedMps: 0, headingDegrees: 0 };
 }
 
-export const LocationPoint: MessageFns<LocationPoint> = {
+export const LocationPoint: MessageFns<LocationPoint, "ridemesh.location.v1.LocationPoint"> = {
+  $type: "ridemesh.location.v1.LocationPoint" as const,
+
   encode(message: LocationPoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.point !== undefined) {
       LatLng.encode(message.point, writer.uint32(10).fork()).join();
@@ -203,7 +205,9 @@ function createBaseIngestResult(): IngestResult {
   return { acceptedCount: 0, dropped: [] };
 }
 
-export const IngestResult: MessageFns<IngestResult> = {
+export const IngestResult: MessageFns<IngestResult, "ridemesh.location.v1.IngestResult"> = {
+  $type: "ridemesh.location.v1.IngestResult" as const,
+
   encode(message: IngestResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.acceptedCount !== 0) {
       writer.uint32(8).int32(message.acceptedCount);
@@ -270,7 +274,9 @@ function createBaseDroppedPoints(): DroppedPoints {
   return { reason: 0, count: 0 };
 }
 
-export const DroppedPoints: MessageFns<DroppedPoints> = {
+export const DroppedPoints: MessageFns<DroppedPoints, "ridemesh.location.v1.DroppedPoints"> = {
+  $type: "ridemesh.location.v1.DroppedPoints" as const,
+
   encode(message: DroppedPoints, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.reason !== 0) {
       writer.uint32(8).int32(message.reason);
@@ -337,7 +343,9 @@ function createBaseNearbyDriver(): NearbyDriver {
   return { driverId: "", point: undefined, distanceMeters: 0, vehicleClass: 0, observeTime: undefined };
 }
 
-export const NearbyDriver: MessageFns<NearbyDriver> = {
+export const NearbyDriver: MessageFns<NearbyDriver, "ridemesh.location.v1.NearbyDriver"> = {
+  $type: "ridemesh.location.v1.NearbyDriver" as const,
+
   encode(message: NearbyDriver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -442,7 +450,9 @@ function createBaseMapDriver(): MapDriver {
   return { driverId: "", point: undefined, busy: false, tripId: "", headingDegrees: 0 };
 }
 
-export const MapDriver: MessageFns<MapDriver> = {
+export const MapDriver: MessageFns<MapDriver, "ridemesh.location.v1.MapDriver"> = {
+  $type: "ridemesh.location.v1.MapDriver" as const,
+
   encode(message: MapDriver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -564,7 +574,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -68,7 +68,9 @@ function createBaseFindCandidatesRequest(): FindCandidatesRequest {
   return { tenantId: "", cityId: "", point: undefined, radiusMeters: 0, limit: 0, vehicleClass: 0 };
 }
 
-export const FindCandidatesRequest: MessageFns<FindCandidatesRequest> = {
+export const FindCandidatesRequest: MessageFns<FindCandidatesRequest, "ridemesh.location.v1.FindCandidatesRequest"> = {
+  $type: "ridemesh.location.v1.FindCandidatesRequest" as const,
+
   encode(message: FindCandidatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -185,62 +187,67 @@ function createBaseFindCandidatesResponse(): FindCandidatesResponse {
   return { drivers: [] };
 }
 
-export const FindCandidatesResponse: MessageFns<FindCandidatesResponse> = {
-  encode(message: FindCandidatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.drivers) {
-      NearbyDriver.encode(v!, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
+export const FindCandidatesResponse: MessageFns<FindCandidatesResponse, "ridemesh.location.v1.FindCandidatesResponse"> =
+  {
+    $type: "ridemesh.location.v1.FindCandidatesResponse" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): FindCandidatesResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseFindCandidatesResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.drivers.push(NearbyDriver.decode(reader, reader.uint32()));
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: FindCandidatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      for (const v of message.drivers) {
+        NearbyDriver.encode(v!, writer.uint32(10).fork()).join();
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      return writer;
+    },
 
-  create(base?: DeepPartial<FindCandidatesResponse>): FindCandidatesResponse {
-    return FindCandidatesResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<FindCandidatesResponse>): FindCandidatesResponse {
-    const message = createBaseFindCandidatesResponse();
-    message.drivers = object.drivers?.map((e) => NearbyDriver.fromPartial(e)) || [];
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): FindCandidatesResponse {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseFindCandidatesResponse();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.drivers.push(NearbyDriver.decode(reader, reader.uint32()));
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<FindCandidatesResponse>): FindCandidatesResponse {
+      return FindCandidatesResponse.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<FindCandidatesResponse>): FindCandidatesResponse {
+      const message = createBaseFindCandidatesResponse();
+      message.drivers = object.drivers?.map((e) => NearbyDriver.fromPartial(e)) || [];
+      return message;
+    },
+  };
 
 function createBaseMeasureRouteRequest(): MeasureRouteRequest {
   return { tenantId: "", driverId: "", startTime: undefined, endTime: undefined };
 }
 
-export const MeasureRouteRequest: MessageFns<MeasureRouteRequest> = {
+export const MeasureRouteRequest: MessageFns<MeasureRouteRequest, "ridemesh.location.v1.MeasureRouteRequest"> = {
+  $type: "ridemesh.location.v1.MeasureRouteRequest" as const,
+
   encode(message: MeasureRouteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -331,7 +338,9 @@ function createBaseMeasureRouteResponse(): MeasureRouteResponse {
   return { distanceMeters: 0, pointCount: 0, polyline: "" };
 }
 
-export const MeasureRouteResponse: MessageFns<MeasureRouteResponse> = {
+export const MeasureRouteResponse: MessageFns<MeasureRouteResponse, "ridemesh.location.v1.MeasureRouteResponse"> = {
+  $type: "ridemesh.location.v1.MeasureRouteResponse" as const,
+
   encode(message: MeasureRouteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.distanceMeters !== 0) {
       writer.uint32(9).double(message.distanceMeters);
@@ -462,7 +471,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

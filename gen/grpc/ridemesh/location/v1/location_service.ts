@@ -138,7 +138,9 @@ function createBaseReportLocationRequest(): ReportLocationRequest {
   return { driverId: "", point: undefined };
 }
 
-export const ReportLocationRequest: MessageFns<ReportLocationRequest> = {
+export const ReportLocationRequest: MessageFns<ReportLocationRequest, "ridemesh.location.v1.ReportLocationRequest"> = {
+  $type: "ridemesh.location.v1.ReportLocationRequest" as const,
+
   encode(message: ReportLocationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -207,64 +209,72 @@ function createBaseReportLocationResponse(): ReportLocationResponse {
   return { result: undefined };
 }
 
-export const ReportLocationResponse: MessageFns<ReportLocationResponse> = {
-  encode(message: ReportLocationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.result !== undefined) {
-      IngestResult.encode(message.result, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
+export const ReportLocationResponse: MessageFns<ReportLocationResponse, "ridemesh.location.v1.ReportLocationResponse"> =
+  {
+    $type: "ridemesh.location.v1.ReportLocationResponse" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): ReportLocationResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseReportLocationResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.result = IngestResult.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: ReportLocationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.result !== undefined) {
+        IngestResult.encode(message.result, writer.uint32(10).fork()).join();
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      return writer;
+    },
 
-  create(base?: DeepPartial<ReportLocationResponse>): ReportLocationResponse {
-    return ReportLocationResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<ReportLocationResponse>): ReportLocationResponse {
-    const message = createBaseReportLocationResponse();
-    message.result = (object.result !== undefined && object.result !== null)
-      ? IngestResult.fromPartial(object.result)
-      : undefined;
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): ReportLocationResponse {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseReportLocationResponse();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.result = IngestResult.decode(reader, reader.uint32());
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<ReportLocationResponse>): ReportLocationResponse {
+      return ReportLocationResponse.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<ReportLocationResponse>): ReportLocationResponse {
+      const message = createBaseReportLocationResponse();
+      message.result = (object.result !== undefined && object.result !== null)
+        ? IngestResult.fromPartial(object.result)
+        : undefined;
+      return message;
+    },
+  };
 
 function createBaseBatchReportLocationsRequest(): BatchReportLocationsRequest {
   return { driverId: "", points: [] };
 }
 
-export const BatchReportLocationsRequest: MessageFns<BatchReportLocationsRequest> = {
+export const BatchReportLocationsRequest: MessageFns<
+  BatchReportLocationsRequest,
+  "ridemesh.location.v1.BatchReportLocationsRequest"
+> = {
+  $type: "ridemesh.location.v1.BatchReportLocationsRequest" as const,
+
   encode(message: BatchReportLocationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -331,7 +341,12 @@ function createBaseBatchReportLocationsResponse(): BatchReportLocationsResponse 
   return { result: undefined };
 }
 
-export const BatchReportLocationsResponse: MessageFns<BatchReportLocationsResponse> = {
+export const BatchReportLocationsResponse: MessageFns<
+  BatchReportLocationsResponse,
+  "ridemesh.location.v1.BatchReportLocationsResponse"
+> = {
+  $type: "ridemesh.location.v1.BatchReportLocationsResponse" as const,
+
   encode(message: BatchReportLocationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== undefined) {
       IngestResult.encode(message.result, writer.uint32(10).fork()).join();
@@ -388,74 +403,82 @@ function createBaseStreamLocationsRequest(): StreamLocationsRequest {
   return { driverId: "", points: [] };
 }
 
-export const StreamLocationsRequest: MessageFns<StreamLocationsRequest> = {
-  encode(message: StreamLocationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.driverId !== "") {
-      writer.uint32(10).string(message.driverId);
-    }
-    for (const v of message.points) {
-      LocationPoint.encode(v!, writer.uint32(18).fork()).join();
-    }
-    return writer;
-  },
+export const StreamLocationsRequest: MessageFns<StreamLocationsRequest, "ridemesh.location.v1.StreamLocationsRequest"> =
+  {
+    $type: "ridemesh.location.v1.StreamLocationsRequest" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): StreamLocationsRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseStreamLocationsRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.driverId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.points.push(LocationPoint.decode(reader, reader.uint32()));
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: StreamLocationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.driverId !== "") {
+        writer.uint32(10).string(message.driverId);
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      for (const v of message.points) {
+        LocationPoint.encode(v!, writer.uint32(18).fork()).join();
+      }
+      return writer;
+    },
 
-  create(base?: DeepPartial<StreamLocationsRequest>): StreamLocationsRequest {
-    return StreamLocationsRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<StreamLocationsRequest>): StreamLocationsRequest {
-    const message = createBaseStreamLocationsRequest();
-    message.driverId = object.driverId ?? "";
-    message.points = object.points?.map((e) => LocationPoint.fromPartial(e)) || [];
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): StreamLocationsRequest {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseStreamLocationsRequest();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.driverId = reader.string();
+              continue;
+            }
+            case 2: {
+              if (tag !== 18) {
+                break;
+              }
+
+              message.points.push(LocationPoint.decode(reader, reader.uint32()));
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<StreamLocationsRequest>): StreamLocationsRequest {
+      return StreamLocationsRequest.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<StreamLocationsRequest>): StreamLocationsRequest {
+      const message = createBaseStreamLocationsRequest();
+      message.driverId = object.driverId ?? "";
+      message.points = object.points?.map((e) => LocationPoint.fromPartial(e)) || [];
+      return message;
+    },
+  };
 
 function createBaseStreamLocationsResponse(): StreamLocationsResponse {
   return { result: undefined };
 }
 
-export const StreamLocationsResponse: MessageFns<StreamLocationsResponse> = {
+export const StreamLocationsResponse: MessageFns<
+  StreamLocationsResponse,
+  "ridemesh.location.v1.StreamLocationsResponse"
+> = {
+  $type: "ridemesh.location.v1.StreamLocationsResponse" as const,
+
   encode(message: StreamLocationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.result !== undefined) {
       IngestResult.encode(message.result, writer.uint32(10).fork()).join();
@@ -512,7 +535,12 @@ function createBaseFindNearbyDriversRequest(): FindNearbyDriversRequest {
   return { lat: 0, lng: 0, radiusMeters: 0, limit: 0, vehicleClass: 0 };
 }
 
-export const FindNearbyDriversRequest: MessageFns<FindNearbyDriversRequest> = {
+export const FindNearbyDriversRequest: MessageFns<
+  FindNearbyDriversRequest,
+  "ridemesh.location.v1.FindNearbyDriversRequest"
+> = {
+  $type: "ridemesh.location.v1.FindNearbyDriversRequest" as const,
+
   encode(message: FindNearbyDriversRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lat !== 0) {
       writer.uint32(9).double(message.lat);
@@ -615,7 +643,12 @@ function createBaseFindNearbyDriversResponse(): FindNearbyDriversResponse {
   return { drivers: [] };
 }
 
-export const FindNearbyDriversResponse: MessageFns<FindNearbyDriversResponse> = {
+export const FindNearbyDriversResponse: MessageFns<
+  FindNearbyDriversResponse,
+  "ridemesh.location.v1.FindNearbyDriversResponse"
+> = {
+  $type: "ridemesh.location.v1.FindNearbyDriversResponse" as const,
+
   encode(message: FindNearbyDriversResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.drivers) {
       NearbyDriver.encode(v!, writer.uint32(10).fork()).join();
@@ -670,7 +703,12 @@ function createBaseListDriverHistoryRequest(): ListDriverHistoryRequest {
   return { driverId: "", fromTime: undefined, untilTime: undefined, pageSize: 0, pageToken: "" };
 }
 
-export const ListDriverHistoryRequest: MessageFns<ListDriverHistoryRequest> = {
+export const ListDriverHistoryRequest: MessageFns<
+  ListDriverHistoryRequest,
+  "ridemesh.location.v1.ListDriverHistoryRequest"
+> = {
+  $type: "ridemesh.location.v1.ListDriverHistoryRequest" as const,
+
   encode(message: ListDriverHistoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.driverId !== "") {
       writer.uint32(10).string(message.driverId);
@@ -773,7 +811,12 @@ function createBaseListDriverHistoryResponse(): ListDriverHistoryResponse {
   return { points: [], nextPageToken: "" };
 }
 
-export const ListDriverHistoryResponse: MessageFns<ListDriverHistoryResponse> = {
+export const ListDriverHistoryResponse: MessageFns<
+  ListDriverHistoryResponse,
+  "ridemesh.location.v1.ListDriverHistoryResponse"
+> = {
+  $type: "ridemesh.location.v1.ListDriverHistoryResponse" as const,
+
   encode(message: ListDriverHistoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.points) {
       LocationPoint.encode(v!, writer.uint32(10).fork()).join();
@@ -840,7 +883,9 @@ function createBaseTrackTripRequest(): TrackTripRequest {
   return { tripId: "" };
 }
 
-export const TrackTripRequest: MessageFns<TrackTripRequest> = {
+export const TrackTripRequest: MessageFns<TrackTripRequest, "ridemesh.location.v1.TrackTripRequest"> = {
+  $type: "ridemesh.location.v1.TrackTripRequest" as const,
+
   encode(message: TrackTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -895,7 +940,9 @@ function createBaseTrackTripResponse(): TrackTripResponse {
   return { location: undefined };
 }
 
-export const TrackTripResponse: MessageFns<TrackTripResponse> = {
+export const TrackTripResponse: MessageFns<TrackTripResponse, "ridemesh.location.v1.TrackTripResponse"> = {
+  $type: "ridemesh.location.v1.TrackTripResponse" as const,
+
   encode(message: TrackTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.location !== undefined) {
       LocationPoint.encode(message.location, writer.uint32(10).fork()).join();
@@ -952,7 +999,9 @@ function createBaseWatchMapRequest(): WatchMapRequest {
   return { cityId: "" };
 }
 
-export const WatchMapRequest: MessageFns<WatchMapRequest> = {
+export const WatchMapRequest: MessageFns<WatchMapRequest, "ridemesh.location.v1.WatchMapRequest"> = {
+  $type: "ridemesh.location.v1.WatchMapRequest" as const,
+
   encode(message: WatchMapRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -1007,7 +1056,9 @@ function createBaseWatchMapResponse(): WatchMapResponse {
   return { drivers: [], goneDriverIds: [] };
 }
 
-export const WatchMapResponse: MessageFns<WatchMapResponse> = {
+export const WatchMapResponse: MessageFns<WatchMapResponse, "ridemesh.location.v1.WatchMapResponse"> = {
+  $type: "ridemesh.location.v1.WatchMapResponse" as const,
+
   encode(message: WatchMapResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.drivers) {
       MapDriver.encode(v!, writer.uint32(10).fork()).join();
@@ -1193,7 +1244,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -47,7 +47,9 @@ function createBaseNotification(): Notification {
   };
 }
 
-export const Notification: MessageFns<Notification> = {
+export const Notification: MessageFns<Notification, "ridemesh.notification.v1.Notification"> = {
+  $type: "ridemesh.notification.v1.Notification" as const,
+
   encode(message: Notification, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.notificationId !== "") {
       writer.uint32(10).string(message.notificationId);
@@ -203,7 +205,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

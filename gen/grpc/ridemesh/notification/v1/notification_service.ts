@@ -75,7 +75,12 @@ function createBaseListNotificationsRequest(): ListNotificationsRequest {
   return { pageSize: 0, pageToken: "" };
 }
 
-export const ListNotificationsRequest: MessageFns<ListNotificationsRequest> = {
+export const ListNotificationsRequest: MessageFns<
+  ListNotificationsRequest,
+  "ridemesh.notification.v1.ListNotificationsRequest"
+> = {
+  $type: "ridemesh.notification.v1.ListNotificationsRequest" as const,
+
   encode(message: ListNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.pageSize !== 0) {
       writer.uint32(8).int32(message.pageSize);
@@ -142,7 +147,12 @@ function createBaseListNotificationsResponse(): ListNotificationsResponse {
   return { notifications: [], nextPageToken: "" };
 }
 
-export const ListNotificationsResponse: MessageFns<ListNotificationsResponse> = {
+export const ListNotificationsResponse: MessageFns<
+  ListNotificationsResponse,
+  "ridemesh.notification.v1.ListNotificationsResponse"
+> = {
+  $type: "ridemesh.notification.v1.ListNotificationsResponse" as const,
+
   encode(message: ListNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.notifications) {
       Notification.encode(v!, writer.uint32(10).fork()).join();
@@ -209,7 +219,12 @@ function createBaseWatchNotificationsRequest(): WatchNotificationsRequest {
   return { lastEventId: "" };
 }
 
-export const WatchNotificationsRequest: MessageFns<WatchNotificationsRequest> = {
+export const WatchNotificationsRequest: MessageFns<
+  WatchNotificationsRequest,
+  "ridemesh.notification.v1.WatchNotificationsRequest"
+> = {
+  $type: "ridemesh.notification.v1.WatchNotificationsRequest" as const,
+
   encode(message: WatchNotificationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lastEventId !== "") {
       writer.uint32(10).string(message.lastEventId);
@@ -264,7 +279,12 @@ function createBaseWatchNotificationsResponse(): WatchNotificationsResponse {
   return { eventId: "", notification: undefined };
 }
 
-export const WatchNotificationsResponse: MessageFns<WatchNotificationsResponse> = {
+export const WatchNotificationsResponse: MessageFns<
+  WatchNotificationsResponse,
+  "ridemesh.notification.v1.WatchNotificationsResponse"
+> = {
+  $type: "ridemesh.notification.v1.WatchNotificationsResponse" as const,
+
   encode(message: WatchNotificationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.eventId !== "") {
       writer.uint32(10).string(message.eventId);
@@ -333,7 +353,12 @@ function createBaseMarkNotificationsReadRequest(): MarkNotificationsReadRequest 
   return { notificationIds: [] };
 }
 
-export const MarkNotificationsReadRequest: MessageFns<MarkNotificationsReadRequest> = {
+export const MarkNotificationsReadRequest: MessageFns<
+  MarkNotificationsReadRequest,
+  "ridemesh.notification.v1.MarkNotificationsReadRequest"
+> = {
+  $type: "ridemesh.notification.v1.MarkNotificationsReadRequest" as const,
+
   encode(message: MarkNotificationsReadRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.notificationIds) {
       writer.uint32(10).string(v!);
@@ -388,7 +413,12 @@ function createBaseMarkNotificationsReadResponse(): MarkNotificationsReadRespons
   return {};
 }
 
-export const MarkNotificationsReadResponse: MessageFns<MarkNotificationsReadResponse> = {
+export const MarkNotificationsReadResponse: MessageFns<
+  MarkNotificationsReadResponse,
+  "ridemesh.notification.v1.MarkNotificationsReadResponse"
+> = {
+  $type: "ridemesh.notification.v1.MarkNotificationsReadResponse" as const,
+
   encode(_: MarkNotificationsReadResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -431,7 +461,12 @@ function createBaseSendNotificationRequest(): SendNotificationRequest {
   return { userId: "", title: "", body: "", requestId: "" };
 }
 
-export const SendNotificationRequest: MessageFns<SendNotificationRequest> = {
+export const SendNotificationRequest: MessageFns<
+  SendNotificationRequest,
+  "ridemesh.notification.v1.SendNotificationRequest"
+> = {
+  $type: "ridemesh.notification.v1.SendNotificationRequest" as const,
+
   encode(message: SendNotificationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.userId !== "") {
       writer.uint32(10).string(message.userId);
@@ -522,7 +557,12 @@ function createBaseSendNotificationResponse(): SendNotificationResponse {
   return { notification: undefined };
 }
 
-export const SendNotificationResponse: MessageFns<SendNotificationResponse> = {
+export const SendNotificationResponse: MessageFns<
+  SendNotificationResponse,
+  "ridemesh.notification.v1.SendNotificationResponse"
+> = {
+  $type: "ridemesh.notification.v1.SendNotificationResponse" as const,
+
   encode(message: SendNotificationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.notification !== undefined) {
       Notification.encode(message.notification, writer.uint32(10).fork()).join();
@@ -648,7 +688,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

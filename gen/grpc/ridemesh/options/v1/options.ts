@@ -97,7 +97,9 @@ function createBaseMethodPolicy(): MethodPolicy {
   return { access: undefined, callers: [], deadlineMs: 0, idempotency: 0, httpSuccess: 0, requestsPerMinute: 0 };
 }
 
-export const MethodPolicy: MessageFns<MethodPolicy> = {
+export const MethodPolicy: MessageFns<MethodPolicy, "ridemesh.options.v1.MethodPolicy"> = {
+  $type: "ridemesh.options.v1.MethodPolicy" as const,
+
   encode(message: MethodPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.access !== undefined) {
       Access.encode(message.access, writer.uint32(10).fork()).join();
@@ -214,7 +216,9 @@ function createBaseAccess(): Access {
   return { public: false, any: [], own: [], ownership: undefined };
 }
 
-export const Access: MessageFns<Access> = {
+export const Access: MessageFns<Access, "ridemesh.options.v1.Access"> = {
+  $type: "ridemesh.options.v1.Access" as const,
+
   encode(message: Access, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.public !== false) {
       writer.uint32(8).bool(message.public);
@@ -359,7 +363,9 @@ function createBaseResource(): Resource {
   return { name: "", idField: "" };
 }
 
-export const Resource: MessageFns<Resource> = {
+export const Resource: MessageFns<Resource, "ridemesh.options.v1.Resource"> = {
+  $type: "ridemesh.options.v1.Resource" as const,
+
   encode(message: Resource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -431,7 +437,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

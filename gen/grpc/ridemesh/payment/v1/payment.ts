@@ -151,7 +151,9 @@ function createBasePayment(): Payment {
   };
 }
 
-export const Payment: MessageFns<Payment> = {
+export const Payment: MessageFns<Payment, "ridemesh.payment.v1.Payment"> = {
+  $type: "ridemesh.payment.v1.Payment" as const,
+
   encode(message: Payment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.paymentId !== "") {
       writer.uint32(10).string(message.paymentId);
@@ -368,7 +370,9 @@ function createBaseCard(): Card {
   return { cardId: "", brand: "", lastFour: "", isDefault: false, createTime: undefined };
 }
 
-export const Card: MessageFns<Card> = {
+export const Card: MessageFns<Card, "ridemesh.payment.v1.Card"> = {
+  $type: "ridemesh.payment.v1.Card" as const,
+
   encode(message: Card, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cardId !== "") {
       writer.uint32(10).string(message.cardId);
@@ -471,7 +475,9 @@ function createBaseTransaction(): Transaction {
   return { transferId: "", kind: "", tripId: "", amount: undefined, createTime: undefined };
 }
 
-export const Transaction: MessageFns<Transaction> = {
+export const Transaction: MessageFns<Transaction, "ridemesh.payment.v1.Transaction"> = {
+  $type: "ridemesh.payment.v1.Transaction" as const,
+
   encode(message: Transaction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.transferId !== "") {
       writer.uint32(10).string(message.transferId);
@@ -593,7 +599,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -51,7 +51,9 @@ function createBaseChargeSucceeded(): ChargeSucceeded {
   return { paymentId: "", tripId: "", riderId: "", driverId: "", purpose: 0, total: undefined, driverShare: undefined };
 }
 
-export const ChargeSucceeded: MessageFns<ChargeSucceeded> = {
+export const ChargeSucceeded: MessageFns<ChargeSucceeded, "ridemesh.payment.v1.ChargeSucceeded"> = {
+  $type: "ridemesh.payment.v1.ChargeSucceeded" as const,
+
   encode(message: ChargeSucceeded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.paymentId !== "") {
       writer.uint32(10).string(message.paymentId);
@@ -180,7 +182,9 @@ function createBaseChargeFailed(): ChargeFailed {
   return { paymentId: "", tripId: "", riderId: "", failure: "", total: undefined };
 }
 
-export const ChargeFailed: MessageFns<ChargeFailed> = {
+export const ChargeFailed: MessageFns<ChargeFailed, "ridemesh.payment.v1.ChargeFailed"> = {
+  $type: "ridemesh.payment.v1.ChargeFailed" as const,
+
   encode(message: ChargeFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.paymentId !== "") {
       writer.uint32(10).string(message.paymentId);
@@ -288,7 +292,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

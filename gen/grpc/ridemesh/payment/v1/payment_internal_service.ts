@@ -58,7 +58,9 @@ function createBaseChargeTripRequest(): ChargeTripRequest {
   };
 }
 
-export const ChargeTripRequest: MessageFns<ChargeTripRequest> = {
+export const ChargeTripRequest: MessageFns<ChargeTripRequest, "ridemesh.payment.v1.ChargeTripRequest"> = {
+  $type: "ridemesh.payment.v1.ChargeTripRequest" as const,
+
   encode(message: ChargeTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -202,7 +204,9 @@ function createBaseChargeTripResponse(): ChargeTripResponse {
   return { payment: undefined };
 }
 
-export const ChargeTripResponse: MessageFns<ChargeTripResponse> = {
+export const ChargeTripResponse: MessageFns<ChargeTripResponse, "ridemesh.payment.v1.ChargeTripResponse"> = {
+  $type: "ridemesh.payment.v1.ChargeTripResponse" as const,
+
   encode(message: ChargeTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.payment !== undefined) {
       Payment.encode(message.payment, writer.uint32(10).fork()).join();
@@ -284,7 +288,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

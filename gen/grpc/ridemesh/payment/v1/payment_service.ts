@@ -120,7 +120,9 @@ function createBasePayTripRequest(): PayTripRequest {
   return { tripId: "", paymentMethod: 0, cardId: "", requestId: "" };
 }
 
-export const PayTripRequest: MessageFns<PayTripRequest> = {
+export const PayTripRequest: MessageFns<PayTripRequest, "ridemesh.payment.v1.PayTripRequest"> = {
+  $type: "ridemesh.payment.v1.PayTripRequest" as const,
+
   encode(message: PayTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -211,7 +213,9 @@ function createBasePayTripResponse(): PayTripResponse {
   return { payment: undefined };
 }
 
-export const PayTripResponse: MessageFns<PayTripResponse> = {
+export const PayTripResponse: MessageFns<PayTripResponse, "ridemesh.payment.v1.PayTripResponse"> = {
+  $type: "ridemesh.payment.v1.PayTripResponse" as const,
+
   encode(message: PayTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.payment !== undefined) {
       Payment.encode(message.payment, writer.uint32(10).fork()).join();
@@ -268,7 +272,9 @@ function createBaseGetPaymentRequest(): GetPaymentRequest {
   return { paymentId: "" };
 }
 
-export const GetPaymentRequest: MessageFns<GetPaymentRequest> = {
+export const GetPaymentRequest: MessageFns<GetPaymentRequest, "ridemesh.payment.v1.GetPaymentRequest"> = {
+  $type: "ridemesh.payment.v1.GetPaymentRequest" as const,
+
   encode(message: GetPaymentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.paymentId !== "") {
       writer.uint32(10).string(message.paymentId);
@@ -323,7 +329,9 @@ function createBaseGetPaymentResponse(): GetPaymentResponse {
   return { payment: undefined };
 }
 
-export const GetPaymentResponse: MessageFns<GetPaymentResponse> = {
+export const GetPaymentResponse: MessageFns<GetPaymentResponse, "ridemesh.payment.v1.GetPaymentResponse"> = {
+  $type: "ridemesh.payment.v1.GetPaymentResponse" as const,
+
   encode(message: GetPaymentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.payment !== undefined) {
       Payment.encode(message.payment, writer.uint32(10).fork()).join();
@@ -380,7 +388,12 @@ function createBaseListPaymentMethodsRequest(): ListPaymentMethodsRequest {
   return {};
 }
 
-export const ListPaymentMethodsRequest: MessageFns<ListPaymentMethodsRequest> = {
+export const ListPaymentMethodsRequest: MessageFns<
+  ListPaymentMethodsRequest,
+  "ridemesh.payment.v1.ListPaymentMethodsRequest"
+> = {
+  $type: "ridemesh.payment.v1.ListPaymentMethodsRequest" as const,
+
   encode(_: ListPaymentMethodsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -423,7 +436,12 @@ function createBaseListPaymentMethodsResponse(): ListPaymentMethodsResponse {
   return { cards: [], wallet: [], cash: false };
 }
 
-export const ListPaymentMethodsResponse: MessageFns<ListPaymentMethodsResponse> = {
+export const ListPaymentMethodsResponse: MessageFns<
+  ListPaymentMethodsResponse,
+  "ridemesh.payment.v1.ListPaymentMethodsResponse"
+> = {
+  $type: "ridemesh.payment.v1.ListPaymentMethodsResponse" as const,
+
   encode(message: ListPaymentMethodsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cards) {
       Card.encode(v!, writer.uint32(10).fork()).join();
@@ -502,7 +520,9 @@ function createBaseAddCardRequest(): AddCardRequest {
   return { cardToken: "", requestId: "" };
 }
 
-export const AddCardRequest: MessageFns<AddCardRequest> = {
+export const AddCardRequest: MessageFns<AddCardRequest, "ridemesh.payment.v1.AddCardRequest"> = {
+  $type: "ridemesh.payment.v1.AddCardRequest" as const,
+
   encode(message: AddCardRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cardToken !== "") {
       writer.uint32(10).string(message.cardToken);
@@ -569,7 +589,9 @@ function createBaseAddCardResponse(): AddCardResponse {
   return { card: undefined };
 }
 
-export const AddCardResponse: MessageFns<AddCardResponse> = {
+export const AddCardResponse: MessageFns<AddCardResponse, "ridemesh.payment.v1.AddCardResponse"> = {
+  $type: "ridemesh.payment.v1.AddCardResponse" as const,
+
   encode(message: AddCardResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.card !== undefined) {
       Card.encode(message.card, writer.uint32(10).fork()).join();
@@ -624,7 +646,9 @@ function createBaseTopUpWalletRequest(): TopUpWalletRequest {
   return { amount: undefined, cardId: "", requestId: "" };
 }
 
-export const TopUpWalletRequest: MessageFns<TopUpWalletRequest> = {
+export const TopUpWalletRequest: MessageFns<TopUpWalletRequest, "ridemesh.payment.v1.TopUpWalletRequest"> = {
+  $type: "ridemesh.payment.v1.TopUpWalletRequest" as const,
+
   encode(message: TopUpWalletRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.amount !== undefined) {
       Money.encode(message.amount, writer.uint32(10).fork()).join();
@@ -705,7 +729,9 @@ function createBaseTopUpWalletResponse(): TopUpWalletResponse {
   return { balance: undefined, transferId: "" };
 }
 
-export const TopUpWalletResponse: MessageFns<TopUpWalletResponse> = {
+export const TopUpWalletResponse: MessageFns<TopUpWalletResponse, "ridemesh.payment.v1.TopUpWalletResponse"> = {
+  $type: "ridemesh.payment.v1.TopUpWalletResponse" as const,
+
   encode(message: TopUpWalletResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.balance !== undefined) {
       Money.encode(message.balance, writer.uint32(10).fork()).join();
@@ -774,7 +800,12 @@ function createBaseListTransactionsRequest(): ListTransactionsRequest {
   return { customerId: "", pageSize: 0, pageToken: "" };
 }
 
-export const ListTransactionsRequest: MessageFns<ListTransactionsRequest> = {
+export const ListTransactionsRequest: MessageFns<
+  ListTransactionsRequest,
+  "ridemesh.payment.v1.ListTransactionsRequest"
+> = {
+  $type: "ridemesh.payment.v1.ListTransactionsRequest" as const,
+
   encode(message: ListTransactionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.customerId !== "") {
       writer.uint32(10).string(message.customerId);
@@ -853,7 +884,12 @@ function createBaseListTransactionsResponse(): ListTransactionsResponse {
   return { transactions: [], nextPageToken: "" };
 }
 
-export const ListTransactionsResponse: MessageFns<ListTransactionsResponse> = {
+export const ListTransactionsResponse: MessageFns<
+  ListTransactionsResponse,
+  "ridemesh.payment.v1.ListTransactionsResponse"
+> = {
+  $type: "ridemesh.payment.v1.ListTransactionsResponse" as const,
+
   encode(message: ListTransactionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.transactions) {
       Transaction.encode(v!, writer.uint32(10).fork()).join();
@@ -1009,7 +1045,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -157,7 +157,9 @@ function createBaseFare(): Fare {
   return { total: undefined, lines: [], surgeMultiplier: 0, distanceMeters: 0, durationSeconds: 0, basis: 0 };
 }
 
-export const Fare: MessageFns<Fare> = {
+export const Fare: MessageFns<Fare, "ridemesh.pricing.v1.Fare"> = {
+  $type: "ridemesh.pricing.v1.Fare" as const,
+
   encode(message: Fare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.total !== undefined) {
       Money.encode(message.total, writer.uint32(10).fork()).join();
@@ -272,7 +274,9 @@ function createBaseFareLine(): FareLine {
   return { kind: 0, amountMinor: 0n };
 }
 
-export const FareLine: MessageFns<FareLine> = {
+export const FareLine: MessageFns<FareLine, "ridemesh.pricing.v1.FareLine"> = {
+  $type: "ridemesh.pricing.v1.FareLine" as const,
+
   encode(message: FareLine, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.kind !== 0) {
       writer.uint32(8).int32(message.kind);
@@ -344,7 +348,9 @@ function createBaseQuote(): Quote {
   return { quoteToken: "", quoteId: "", cityId: "", vehicleClass: 0, fare: undefined, expireTime: undefined };
 }
 
-export const Quote: MessageFns<Quote> = {
+export const Quote: MessageFns<Quote, "ridemesh.pricing.v1.Quote"> = {
+  $type: "ridemesh.pricing.v1.Quote" as const,
+
   encode(message: Quote, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.quoteToken !== "") {
       writer.uint32(10).string(message.quoteToken);
@@ -471,7 +477,9 @@ function createBaseTripTerms(): TripTerms {
   };
 }
 
-export const TripTerms: MessageFns<TripTerms> = {
+export const TripTerms: MessageFns<TripTerms, "ridemesh.pricing.v1.TripTerms"> = {
+  $type: "ridemesh.pricing.v1.TripTerms" as const,
+
   encode(message: TripTerms, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.quoteId !== "") {
       writer.uint32(10).string(message.quoteId);
@@ -677,7 +685,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -70,7 +70,9 @@ function createBaseGetTripTermsRequest(): GetTripTermsRequest {
   return { tenantId: "", onBehalfOf: "", quoteToken: "", pickup: undefined, dropoff: undefined, vehicleClass: 0 };
 }
 
-export const GetTripTermsRequest: MessageFns<GetTripTermsRequest> = {
+export const GetTripTermsRequest: MessageFns<GetTripTermsRequest, "ridemesh.pricing.v1.GetTripTermsRequest"> = {
+  $type: "ridemesh.pricing.v1.GetTripTermsRequest" as const,
+
   encode(message: GetTripTermsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -189,7 +191,9 @@ function createBaseGetTripTermsResponse(): GetTripTermsResponse {
   return { terms: undefined };
 }
 
-export const GetTripTermsResponse: MessageFns<GetTripTermsResponse> = {
+export const GetTripTermsResponse: MessageFns<GetTripTermsResponse, "ridemesh.pricing.v1.GetTripTermsResponse"> = {
+  $type: "ridemesh.pricing.v1.GetTripTermsResponse" as const,
+
   encode(message: GetTripTermsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.terms !== undefined) {
       TripTerms.encode(message.terms, writer.uint32(10).fork()).join();
@@ -253,7 +257,9 @@ function createBasePriceFinalFareRequest(): PriceFinalFareRequest {
   };
 }
 
-export const PriceFinalFareRequest: MessageFns<PriceFinalFareRequest> = {
+export const PriceFinalFareRequest: MessageFns<PriceFinalFareRequest, "ridemesh.pricing.v1.PriceFinalFareRequest"> = {
+  $type: "ridemesh.pricing.v1.PriceFinalFareRequest" as const,
+
   encode(message: PriceFinalFareRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -370,56 +376,59 @@ function createBasePriceFinalFareResponse(): PriceFinalFareResponse {
   return { fare: undefined };
 }
 
-export const PriceFinalFareResponse: MessageFns<PriceFinalFareResponse> = {
-  encode(message: PriceFinalFareResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.fare !== undefined) {
-      Fare.encode(message.fare, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
+export const PriceFinalFareResponse: MessageFns<PriceFinalFareResponse, "ridemesh.pricing.v1.PriceFinalFareResponse"> =
+  {
+    $type: "ridemesh.pricing.v1.PriceFinalFareResponse" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): PriceFinalFareResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBasePriceFinalFareResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.fare = Fare.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: PriceFinalFareResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.fare !== undefined) {
+        Fare.encode(message.fare, writer.uint32(10).fork()).join();
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      return writer;
+    },
 
-  create(base?: DeepPartial<PriceFinalFareResponse>): PriceFinalFareResponse {
-    return PriceFinalFareResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<PriceFinalFareResponse>): PriceFinalFareResponse {
-    const message = createBasePriceFinalFareResponse();
-    message.fare = (object.fare !== undefined && object.fare !== null) ? Fare.fromPartial(object.fare) : undefined;
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): PriceFinalFareResponse {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBasePriceFinalFareResponse();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.fare = Fare.decode(reader, reader.uint32());
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<PriceFinalFareResponse>): PriceFinalFareResponse {
+      return PriceFinalFareResponse.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<PriceFinalFareResponse>): PriceFinalFareResponse {
+      const message = createBasePriceFinalFareResponse();
+      message.fare = (object.fare !== undefined && object.fare !== null) ? Fare.fromPartial(object.fare) : undefined;
+      return message;
+    },
+  };
 
 /** Prices for the trip service. */
 export type PricingInternalServiceService = typeof PricingInternalServiceService;
@@ -477,7 +486,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

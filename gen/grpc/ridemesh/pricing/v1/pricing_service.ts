@@ -80,7 +80,9 @@ function createBaseCreateQuotesRequest(): CreateQuotesRequest {
   return { pickup: undefined, dropoff: undefined, vehicleClass: 0 };
 }
 
-export const CreateQuotesRequest: MessageFns<CreateQuotesRequest> = {
+export const CreateQuotesRequest: MessageFns<CreateQuotesRequest, "ridemesh.pricing.v1.CreateQuotesRequest"> = {
+  $type: "ridemesh.pricing.v1.CreateQuotesRequest" as const,
+
   encode(message: CreateQuotesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.pickup !== undefined) {
       Place.encode(message.pickup, writer.uint32(10).fork()).join();
@@ -163,7 +165,9 @@ function createBaseCreateQuotesResponse(): CreateQuotesResponse {
   return { quotes: [] };
 }
 
-export const CreateQuotesResponse: MessageFns<CreateQuotesResponse> = {
+export const CreateQuotesResponse: MessageFns<CreateQuotesResponse, "ridemesh.pricing.v1.CreateQuotesResponse"> = {
+  $type: "ridemesh.pricing.v1.CreateQuotesResponse" as const,
+
   encode(message: CreateQuotesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.quotes) {
       Quote.encode(v!, writer.uint32(10).fork()).join();
@@ -218,7 +222,9 @@ function createBaseCalculateFareRequest(): CalculateFareRequest {
   return { cityId: "", vehicleClass: 0, distanceMeters: 0, durationSeconds: 0, waitSeconds: 0, startTime: undefined };
 }
 
-export const CalculateFareRequest: MessageFns<CalculateFareRequest> = {
+export const CalculateFareRequest: MessageFns<CalculateFareRequest, "ridemesh.pricing.v1.CalculateFareRequest"> = {
+  $type: "ridemesh.pricing.v1.CalculateFareRequest" as const,
+
   encode(message: CalculateFareRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.cityId !== "") {
       writer.uint32(10).string(message.cityId);
@@ -333,7 +339,9 @@ function createBaseCalculateFareResponse(): CalculateFareResponse {
   return { fare: undefined };
 }
 
-export const CalculateFareResponse: MessageFns<CalculateFareResponse> = {
+export const CalculateFareResponse: MessageFns<CalculateFareResponse, "ridemesh.pricing.v1.CalculateFareResponse"> = {
+  $type: "ridemesh.pricing.v1.CalculateFareResponse" as const,
+
   encode(message: CalculateFareResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.fare !== undefined) {
       Fare.encode(message.fare, writer.uint32(10).fork()).join();
@@ -388,7 +396,9 @@ function createBaseGetSurgeRequest(): GetSurgeRequest {
   return { lat: 0, lng: 0 };
 }
 
-export const GetSurgeRequest: MessageFns<GetSurgeRequest> = {
+export const GetSurgeRequest: MessageFns<GetSurgeRequest, "ridemesh.pricing.v1.GetSurgeRequest"> = {
+  $type: "ridemesh.pricing.v1.GetSurgeRequest" as const,
+
   encode(message: GetSurgeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lat !== 0) {
       writer.uint32(9).double(message.lat);
@@ -455,7 +465,9 @@ function createBaseGetSurgeResponse(): GetSurgeResponse {
   return { multiplier: 0, cell: "", dynamic: false };
 }
 
-export const GetSurgeResponse: MessageFns<GetSurgeResponse> = {
+export const GetSurgeResponse: MessageFns<GetSurgeResponse, "ridemesh.pricing.v1.GetSurgeResponse"> = {
+  $type: "ridemesh.pricing.v1.GetSurgeResponse" as const,
+
   encode(message: GetSurgeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.multiplier !== 0) {
       writer.uint32(9).double(message.multiplier);
@@ -597,7 +609,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

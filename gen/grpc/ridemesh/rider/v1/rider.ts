@@ -62,7 +62,9 @@ function createBaseRiderProfile(): RiderProfile {
   };
 }
 
-export const RiderProfile: MessageFns<RiderProfile> = {
+export const RiderProfile: MessageFns<RiderProfile, "ridemesh.rider.v1.RiderProfile"> = {
+  $type: "ridemesh.rider.v1.RiderProfile" as const,
+
   encode(message: RiderProfile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -201,7 +203,9 @@ function createBaseSavedPlace(): SavedPlace {
   return { label: "", place: undefined };
 }
 
-export const SavedPlace: MessageFns<SavedPlace> = {
+export const SavedPlace: MessageFns<SavedPlace, "ridemesh.rider.v1.SavedPlace"> = {
+  $type: "ridemesh.rider.v1.SavedPlace" as const,
+
   encode(message: SavedPlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.label !== "") {
       writer.uint32(10).string(message.label);
@@ -268,7 +272,9 @@ function createBaseEmergencyContact(): EmergencyContact {
   return { name: "", phone: "" };
 }
 
-export const EmergencyContact: MessageFns<EmergencyContact> = {
+export const EmergencyContact: MessageFns<EmergencyContact, "ridemesh.rider.v1.EmergencyContact"> = {
+  $type: "ridemesh.rider.v1.EmergencyContact" as const,
+
   encode(message: EmergencyContact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
@@ -340,7 +346,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -40,7 +40,9 @@ function createBaseListRiderCardsRequest(): ListRiderCardsRequest {
   return { tenantId: "", riderIds: [] };
 }
 
-export const ListRiderCardsRequest: MessageFns<ListRiderCardsRequest> = {
+export const ListRiderCardsRequest: MessageFns<ListRiderCardsRequest, "ridemesh.rider.v1.ListRiderCardsRequest"> = {
+  $type: "ridemesh.rider.v1.ListRiderCardsRequest" as const,
+
   encode(message: ListRiderCardsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -107,7 +109,9 @@ function createBaseListRiderCardsResponse(): ListRiderCardsResponse {
   return { cards: [] };
 }
 
-export const ListRiderCardsResponse: MessageFns<ListRiderCardsResponse> = {
+export const ListRiderCardsResponse: MessageFns<ListRiderCardsResponse, "ridemesh.rider.v1.ListRiderCardsResponse"> = {
+  $type: "ridemesh.rider.v1.ListRiderCardsResponse" as const,
+
   encode(message: ListRiderCardsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.cards) {
       RiderCard.encode(v!, writer.uint32(10).fork()).join();
@@ -162,7 +166,9 @@ function createBaseRiderCard(): RiderCard {
   return { riderId: "", firstName: "", ratingAverage: 0 };
 }
 
-export const RiderCard: MessageFns<RiderCard> = {
+export const RiderCard: MessageFns<RiderCard, "ridemesh.rider.v1.RiderCard"> = {
+  $type: "ridemesh.rider.v1.RiderCard" as const,
+
   encode(message: RiderCard, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -268,7 +274,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -47,7 +47,9 @@ function createBaseGetRiderProfileRequest(): GetRiderProfileRequest {
   return { riderId: "" };
 }
 
-export const GetRiderProfileRequest: MessageFns<GetRiderProfileRequest> = {
+export const GetRiderProfileRequest: MessageFns<GetRiderProfileRequest, "ridemesh.rider.v1.GetRiderProfileRequest"> = {
+  $type: "ridemesh.rider.v1.GetRiderProfileRequest" as const,
+
   encode(message: GetRiderProfileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -102,64 +104,72 @@ function createBaseGetRiderProfileResponse(): GetRiderProfileResponse {
   return { profile: undefined };
 }
 
-export const GetRiderProfileResponse: MessageFns<GetRiderProfileResponse> = {
-  encode(message: GetRiderProfileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.profile !== undefined) {
-      RiderProfile.encode(message.profile, writer.uint32(10).fork()).join();
-    }
-    return writer;
-  },
+export const GetRiderProfileResponse: MessageFns<GetRiderProfileResponse, "ridemesh.rider.v1.GetRiderProfileResponse"> =
+  {
+    $type: "ridemesh.rider.v1.GetRiderProfileResponse" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): GetRiderProfileResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseGetRiderProfileResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.profile = RiderProfile.decode(reader, reader.uint32());
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: GetRiderProfileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.profile !== undefined) {
+        RiderProfile.encode(message.profile, writer.uint32(10).fork()).join();
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      return writer;
+    },
 
-  create(base?: DeepPartial<GetRiderProfileResponse>): GetRiderProfileResponse {
-    return GetRiderProfileResponse.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<GetRiderProfileResponse>): GetRiderProfileResponse {
-    const message = createBaseGetRiderProfileResponse();
-    message.profile = (object.profile !== undefined && object.profile !== null)
-      ? RiderProfile.fromPartial(object.profile)
-      : undefined;
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): GetRiderProfileResponse {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseGetRiderProfileResponse();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.profile = RiderProfile.decode(reader, reader.uint32());
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<GetRiderProfileResponse>): GetRiderProfileResponse {
+      return GetRiderProfileResponse.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<GetRiderProfileResponse>): GetRiderProfileResponse {
+      const message = createBaseGetRiderProfileResponse();
+      message.profile = (object.profile !== undefined && object.profile !== null)
+        ? RiderProfile.fromPartial(object.profile)
+        : undefined;
+      return message;
+    },
+  };
 
 function createBaseUpdateRiderProfileRequest(): UpdateRiderProfileRequest {
   return { riderId: "", profile: undefined, requestId: "" };
 }
 
-export const UpdateRiderProfileRequest: MessageFns<UpdateRiderProfileRequest> = {
+export const UpdateRiderProfileRequest: MessageFns<
+  UpdateRiderProfileRequest,
+  "ridemesh.rider.v1.UpdateRiderProfileRequest"
+> = {
+  $type: "ridemesh.rider.v1.UpdateRiderProfileRequest" as const,
+
   encode(message: UpdateRiderProfileRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -240,7 +250,12 @@ function createBaseUpdateRiderProfileResponse(): UpdateRiderProfileResponse {
   return { profile: undefined };
 }
 
-export const UpdateRiderProfileResponse: MessageFns<UpdateRiderProfileResponse> = {
+export const UpdateRiderProfileResponse: MessageFns<
+  UpdateRiderProfileResponse,
+  "ridemesh.rider.v1.UpdateRiderProfileResponse"
+> = {
+  $type: "ridemesh.rider.v1.UpdateRiderProfileResponse" as const,
+
   encode(message: UpdateRiderProfileResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.profile !== undefined) {
       RiderProfile.encode(message.profile, writer.uint32(10).fork()).join();
@@ -338,7 +353,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -272,7 +272,9 @@ function createBaseTrip(): Trip {
   };
 }
 
-export const Trip: MessageFns<Trip> = {
+export const Trip: MessageFns<Trip, "ridemesh.trip.v1.Trip"> = {
+  $type: "ridemesh.trip.v1.Trip" as const,
+
   encode(message: Trip, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -658,7 +660,9 @@ function createBaseTripDriver(): TripDriver {
   return { firstName: "", ratingAverage: 0, vehicleDescription: "", plate: "" };
 }
 
-export const TripDriver: MessageFns<TripDriver> = {
+export const TripDriver: MessageFns<TripDriver, "ridemesh.trip.v1.TripDriver"> = {
+  $type: "ridemesh.trip.v1.TripDriver" as const,
+
   encode(message: TripDriver, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.firstName !== "") {
       writer.uint32(10).string(message.firstName);
@@ -749,7 +753,9 @@ function createBaseTripRider(): TripRider {
   return { firstName: "", ratingAverage: 0 };
 }
 
-export const TripRider: MessageFns<TripRider> = {
+export const TripRider: MessageFns<TripRider, "ridemesh.trip.v1.TripRider"> = {
+  $type: "ridemesh.trip.v1.TripRider" as const,
+
   encode(message: TripRider, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.firstName !== "") {
       writer.uint32(10).string(message.firstName);
@@ -816,7 +822,9 @@ function createBasePaymentMethod(): PaymentMethod {
   return { kind: 0, cardId: "" };
 }
 
-export const PaymentMethod: MessageFns<PaymentMethod> = {
+export const PaymentMethod: MessageFns<PaymentMethod, "ridemesh.trip.v1.PaymentMethod"> = {
+  $type: "ridemesh.trip.v1.PaymentMethod" as const,
+
   encode(message: PaymentMethod, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.kind !== 0) {
       writer.uint32(8).int32(message.kind);
@@ -883,7 +891,9 @@ function createBaseCancellation(): Cancellation {
   return { party: 0, reason: "", fee: undefined };
 }
 
-export const Cancellation: MessageFns<Cancellation> = {
+export const Cancellation: MessageFns<Cancellation, "ridemesh.trip.v1.Cancellation"> = {
+  $type: "ridemesh.trip.v1.Cancellation" as const,
+
   encode(message: Cancellation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.party !== 0) {
       writer.uint32(8).int32(message.party);
@@ -962,7 +972,9 @@ function createBaseReceipt(): Receipt {
   return { tripId: "", paymentId: "", fare: undefined, paymentMethod: undefined, payTime: undefined };
 }
 
-export const Receipt: MessageFns<Receipt> = {
+export const Receipt: MessageFns<Receipt, "ridemesh.trip.v1.Receipt"> = {
+  $type: "ridemesh.trip.v1.Receipt" as const,
+
   encode(message: Receipt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1084,7 +1096,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -259,7 +259,9 @@ function createBaseTripRequested(): TripRequested {
   };
 }
 
-export const TripRequested: MessageFns<TripRequested> = {
+export const TripRequested: MessageFns<TripRequested, "ridemesh.trip.v1.TripRequested"> = {
+  $type: "ridemesh.trip.v1.TripRequested" as const,
+
   encode(message: TripRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -415,7 +417,9 @@ function createBaseTripMatchingStarted(): TripMatchingStarted {
   return { tripId: "", version: 0n, searchNumber: 0 };
 }
 
-export const TripMatchingStarted: MessageFns<TripMatchingStarted> = {
+export const TripMatchingStarted: MessageFns<TripMatchingStarted, "ridemesh.trip.v1.TripMatchingStarted"> = {
+  $type: "ridemesh.trip.v1.TripMatchingStarted" as const,
+
   encode(message: TripMatchingStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -497,7 +501,9 @@ function createBaseTripMatched(): TripMatched {
   return { tripId: "", version: 0n, searchNumber: 0, driverIds: [] };
 }
 
-export const TripMatched: MessageFns<TripMatched> = {
+export const TripMatched: MessageFns<TripMatched, "ridemesh.trip.v1.TripMatched"> = {
+  $type: "ridemesh.trip.v1.TripMatched" as const,
+
   encode(message: TripMatched, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -591,7 +597,9 @@ function createBaseTripOfferWithdrawn(): TripOfferWithdrawn {
   return { tripId: "", version: 0n, driverId: "" };
 }
 
-export const TripOfferWithdrawn: MessageFns<TripOfferWithdrawn> = {
+export const TripOfferWithdrawn: MessageFns<TripOfferWithdrawn, "ridemesh.trip.v1.TripOfferWithdrawn"> = {
+  $type: "ridemesh.trip.v1.TripOfferWithdrawn" as const,
+
   encode(message: TripOfferWithdrawn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -673,7 +681,9 @@ function createBaseTripAccepted(): TripAccepted {
   return { tripId: "", version: 0n, riderId: "", driverId: "", cityId: "", searchNumber: 0 };
 }
 
-export const TripAccepted: MessageFns<TripAccepted> = {
+export const TripAccepted: MessageFns<TripAccepted, "ridemesh.trip.v1.TripAccepted"> = {
+  $type: "ridemesh.trip.v1.TripAccepted" as const,
+
   encode(message: TripAccepted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -791,7 +801,9 @@ function createBaseDriverArriving(): DriverArriving {
   return { tripId: "", version: 0n, riderId: "", driverId: "" };
 }
 
-export const DriverArriving: MessageFns<DriverArriving> = {
+export const DriverArriving: MessageFns<DriverArriving, "ridemesh.trip.v1.DriverArriving"> = {
+  $type: "ridemesh.trip.v1.DriverArriving" as const,
+
   encode(message: DriverArriving, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -885,7 +897,9 @@ function createBaseDriverArrived(): DriverArrived {
   return { tripId: "", version: 0n, riderId: "", driverId: "" };
 }
 
-export const DriverArrived: MessageFns<DriverArrived> = {
+export const DriverArrived: MessageFns<DriverArrived, "ridemesh.trip.v1.DriverArrived"> = {
+  $type: "ridemesh.trip.v1.DriverArrived" as const,
+
   encode(message: DriverArrived, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -979,7 +993,9 @@ function createBaseTripDriverCancelled(): TripDriverCancelled {
   return { tripId: "", version: 0n, riderId: "", driverId: "", searchNumber: 0, cityId: "" };
 }
 
-export const TripDriverCancelled: MessageFns<TripDriverCancelled> = {
+export const TripDriverCancelled: MessageFns<TripDriverCancelled, "ridemesh.trip.v1.TripDriverCancelled"> = {
+  $type: "ridemesh.trip.v1.TripDriverCancelled" as const,
+
   encode(message: TripDriverCancelled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1097,7 +1113,9 @@ function createBaseTripStarted(): TripStarted {
   return { tripId: "", version: 0n, riderId: "", driverId: "" };
 }
 
-export const TripStarted: MessageFns<TripStarted> = {
+export const TripStarted: MessageFns<TripStarted, "ridemesh.trip.v1.TripStarted"> = {
+  $type: "ridemesh.trip.v1.TripStarted" as const,
+
   encode(message: TripStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1191,7 +1209,9 @@ function createBaseTripCompleted(): TripCompleted {
   return { tripId: "", version: 0n, riderId: "", driverId: "", cityId: "" };
 }
 
-export const TripCompleted: MessageFns<TripCompleted> = {
+export const TripCompleted: MessageFns<TripCompleted, "ridemesh.trip.v1.TripCompleted"> = {
+  $type: "ridemesh.trip.v1.TripCompleted" as const,
+
   encode(message: TripCompleted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1297,7 +1317,9 @@ function createBaseTripCancelled(): TripCancelled {
   return { tripId: "", version: 0n, riderId: "", driverId: "", party: 0, fee: undefined, noShow: false, cityId: "" };
 }
 
-export const TripCancelled: MessageFns<TripCancelled> = {
+export const TripCancelled: MessageFns<TripCancelled, "ridemesh.trip.v1.TripCancelled"> = {
+  $type: "ridemesh.trip.v1.TripCancelled" as const,
+
   encode(message: TripCancelled, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1439,7 +1461,9 @@ function createBaseTripExpired(): TripExpired {
   return { tripId: "", version: 0n, riderId: "", reason: "" };
 }
 
-export const TripExpired: MessageFns<TripExpired> = {
+export const TripExpired: MessageFns<TripExpired, "ridemesh.trip.v1.TripExpired"> = {
+  $type: "ridemesh.trip.v1.TripExpired" as const,
+
   encode(message: TripExpired, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1533,7 +1557,9 @@ function createBaseFareCalculated(): FareCalculated {
   return { tripId: "", version: 0n, fare: undefined };
 }
 
-export const FareCalculated: MessageFns<FareCalculated> = {
+export const FareCalculated: MessageFns<FareCalculated, "ridemesh.trip.v1.FareCalculated"> = {
+  $type: "ridemesh.trip.v1.FareCalculated" as const,
+
   encode(message: FareCalculated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1623,7 +1649,9 @@ function createBasePaymentProcessed(): PaymentProcessed {
   };
 }
 
-export const PaymentProcessed: MessageFns<PaymentProcessed> = {
+export const PaymentProcessed: MessageFns<PaymentProcessed, "ridemesh.trip.v1.PaymentProcessed"> = {
+  $type: "ridemesh.trip.v1.PaymentProcessed" as const,
+
   encode(message: PaymentProcessed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1755,7 +1783,9 @@ function createBasePaymentFailed(): PaymentFailed {
   return { tripId: "", version: 0n, riderId: "", reason: "", total: undefined };
 }
 
-export const PaymentFailed: MessageFns<PaymentFailed> = {
+export const PaymentFailed: MessageFns<PaymentFailed, "ridemesh.trip.v1.PaymentFailed"> = {
+  $type: "ridemesh.trip.v1.PaymentFailed" as const,
+
   encode(message: PaymentFailed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1861,7 +1891,9 @@ function createBaseTripRated(): TripRated {
   return { tripId: "", rater: 0, riderId: "", driverId: "", stars: 0 };
 }
 
-export const TripRated: MessageFns<TripRated> = {
+export const TripRated: MessageFns<TripRated, "ridemesh.trip.v1.TripRated"> = {
+  $type: "ridemesh.trip.v1.TripRated" as const,
+
   encode(message: TripRated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1969,7 +2001,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -104,7 +104,9 @@ function createBaseBeginMatchingRequest(): BeginMatchingRequest {
   return { tenantId: "", tripId: "", searchNumber: 0 };
 }
 
-export const BeginMatchingRequest: MessageFns<BeginMatchingRequest> = {
+export const BeginMatchingRequest: MessageFns<BeginMatchingRequest, "ridemesh.trip.v1.BeginMatchingRequest"> = {
+  $type: "ridemesh.trip.v1.BeginMatchingRequest" as const,
+
   encode(message: BeginMatchingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -183,7 +185,9 @@ function createBaseBeginMatchingResponse(): BeginMatchingResponse {
   return { riderId: "", cityId: "", vehicleClass: 0, pickup: undefined, excludedDriverIds: [], rider: undefined };
 }
 
-export const BeginMatchingResponse: MessageFns<BeginMatchingResponse> = {
+export const BeginMatchingResponse: MessageFns<BeginMatchingResponse, "ridemesh.trip.v1.BeginMatchingResponse"> = {
+  $type: "ridemesh.trip.v1.BeginMatchingResponse" as const,
+
   encode(message: BeginMatchingResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -302,7 +306,9 @@ function createBaseTripOffer(): TripOffer {
   return { offerId: "", driverId: "", expireTime: undefined };
 }
 
-export const TripOffer: MessageFns<TripOffer> = {
+export const TripOffer: MessageFns<TripOffer, "ridemesh.trip.v1.TripOffer"> = {
+  $type: "ridemesh.trip.v1.TripOffer" as const,
+
   encode(message: TripOffer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.offerId !== "") {
       writer.uint32(10).string(message.offerId);
@@ -381,7 +387,9 @@ function createBaseOfferTripRequest(): OfferTripRequest {
   return { tenantId: "", tripId: "", searchNumber: 0, offers: [] };
 }
 
-export const OfferTripRequest: MessageFns<OfferTripRequest> = {
+export const OfferTripRequest: MessageFns<OfferTripRequest, "ridemesh.trip.v1.OfferTripRequest"> = {
+  $type: "ridemesh.trip.v1.OfferTripRequest" as const,
+
   encode(message: OfferTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -472,7 +480,9 @@ function createBaseOfferTripResponse(): OfferTripResponse {
   return {};
 }
 
-export const OfferTripResponse: MessageFns<OfferTripResponse> = {
+export const OfferTripResponse: MessageFns<OfferTripResponse, "ridemesh.trip.v1.OfferTripResponse"> = {
+  $type: "ridemesh.trip.v1.OfferTripResponse" as const,
+
   encode(_: OfferTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -515,7 +525,9 @@ function createBaseWithdrawOfferRequest(): WithdrawOfferRequest {
   return { tenantId: "", tripId: "", offerId: "" };
 }
 
-export const WithdrawOfferRequest: MessageFns<WithdrawOfferRequest> = {
+export const WithdrawOfferRequest: MessageFns<WithdrawOfferRequest, "ridemesh.trip.v1.WithdrawOfferRequest"> = {
+  $type: "ridemesh.trip.v1.WithdrawOfferRequest" as const,
+
   encode(message: WithdrawOfferRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -594,7 +606,9 @@ function createBaseWithdrawOfferResponse(): WithdrawOfferResponse {
   return {};
 }
 
-export const WithdrawOfferResponse: MessageFns<WithdrawOfferResponse> = {
+export const WithdrawOfferResponse: MessageFns<WithdrawOfferResponse, "ridemesh.trip.v1.WithdrawOfferResponse"> = {
+  $type: "ridemesh.trip.v1.WithdrawOfferResponse" as const,
+
   encode(_: WithdrawOfferResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -637,7 +651,9 @@ function createBaseExpireTripRequest(): ExpireTripRequest {
   return { tenantId: "", tripId: "", searchNumber: 0, reason: "" };
 }
 
-export const ExpireTripRequest: MessageFns<ExpireTripRequest> = {
+export const ExpireTripRequest: MessageFns<ExpireTripRequest, "ridemesh.trip.v1.ExpireTripRequest"> = {
+  $type: "ridemesh.trip.v1.ExpireTripRequest" as const,
+
   encode(message: ExpireTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tenantId !== "") {
       writer.uint32(10).string(message.tenantId);
@@ -728,7 +744,9 @@ function createBaseExpireTripResponse(): ExpireTripResponse {
   return {};
 }
 
-export const ExpireTripResponse: MessageFns<ExpireTripResponse> = {
+export const ExpireTripResponse: MessageFns<ExpireTripResponse, "ridemesh.trip.v1.ExpireTripResponse"> = {
+  $type: "ridemesh.trip.v1.ExpireTripResponse" as const,
+
   encode(_: ExpireTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -846,7 +864,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

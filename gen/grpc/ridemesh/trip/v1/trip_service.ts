@@ -282,7 +282,9 @@ function createBaseRequestTripRequest(): RequestTripRequest {
   };
 }
 
-export const RequestTripRequest: MessageFns<RequestTripRequest> = {
+export const RequestTripRequest: MessageFns<RequestTripRequest, "ridemesh.trip.v1.RequestTripRequest"> = {
+  $type: "ridemesh.trip.v1.RequestTripRequest" as const,
+
   encode(message: RequestTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.quoteToken !== "") {
       writer.uint32(10).string(message.quoteToken);
@@ -413,7 +415,9 @@ function createBaseRequestTripResponse(): RequestTripResponse {
   return { trip: undefined };
 }
 
-export const RequestTripResponse: MessageFns<RequestTripResponse> = {
+export const RequestTripResponse: MessageFns<RequestTripResponse, "ridemesh.trip.v1.RequestTripResponse"> = {
+  $type: "ridemesh.trip.v1.RequestTripResponse" as const,
+
   encode(message: RequestTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -468,7 +472,9 @@ function createBaseGetTripRequest(): GetTripRequest {
   return { tripId: "" };
 }
 
-export const GetTripRequest: MessageFns<GetTripRequest> = {
+export const GetTripRequest: MessageFns<GetTripRequest, "ridemesh.trip.v1.GetTripRequest"> = {
+  $type: "ridemesh.trip.v1.GetTripRequest" as const,
+
   encode(message: GetTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -523,7 +529,9 @@ function createBaseGetTripResponse(): GetTripResponse {
   return { trip: undefined };
 }
 
-export const GetTripResponse: MessageFns<GetTripResponse> = {
+export const GetTripResponse: MessageFns<GetTripResponse, "ridemesh.trip.v1.GetTripResponse"> = {
+  $type: "ridemesh.trip.v1.GetTripResponse" as const,
+
   encode(message: GetTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -578,7 +586,9 @@ function createBaseListTripsRequest(): ListTripsRequest {
   return { pageSize: 0, pageToken: "", state: 0 };
 }
 
-export const ListTripsRequest: MessageFns<ListTripsRequest> = {
+export const ListTripsRequest: MessageFns<ListTripsRequest, "ridemesh.trip.v1.ListTripsRequest"> = {
+  $type: "ridemesh.trip.v1.ListTripsRequest" as const,
+
   encode(message: ListTripsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.pageSize !== 0) {
       writer.uint32(8).int32(message.pageSize);
@@ -657,7 +667,9 @@ function createBaseListTripsResponse(): ListTripsResponse {
   return { trips: [], nextPageToken: "" };
 }
 
-export const ListTripsResponse: MessageFns<ListTripsResponse> = {
+export const ListTripsResponse: MessageFns<ListTripsResponse, "ridemesh.trip.v1.ListTripsResponse"> = {
+  $type: "ridemesh.trip.v1.ListTripsResponse" as const,
+
   encode(message: ListTripsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.trips) {
       Trip.encode(v!, writer.uint32(10).fork()).join();
@@ -724,7 +736,9 @@ function createBaseListRiderTripsRequest(): ListRiderTripsRequest {
   return { riderId: "", pageSize: 0, pageToken: "" };
 }
 
-export const ListRiderTripsRequest: MessageFns<ListRiderTripsRequest> = {
+export const ListRiderTripsRequest: MessageFns<ListRiderTripsRequest, "ridemesh.trip.v1.ListRiderTripsRequest"> = {
+  $type: "ridemesh.trip.v1.ListRiderTripsRequest" as const,
+
   encode(message: ListRiderTripsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -803,7 +817,9 @@ function createBaseListRiderTripsResponse(): ListRiderTripsResponse {
   return { trips: [], nextPageToken: "" };
 }
 
-export const ListRiderTripsResponse: MessageFns<ListRiderTripsResponse> = {
+export const ListRiderTripsResponse: MessageFns<ListRiderTripsResponse, "ridemesh.trip.v1.ListRiderTripsResponse"> = {
+  $type: "ridemesh.trip.v1.ListRiderTripsResponse" as const,
+
   encode(message: ListRiderTripsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.trips) {
       Trip.encode(v!, writer.uint32(10).fork()).join();
@@ -870,7 +886,9 @@ function createBaseAcceptTripRequest(): AcceptTripRequest {
   return { tripId: "", requestId: "" };
 }
 
-export const AcceptTripRequest: MessageFns<AcceptTripRequest> = {
+export const AcceptTripRequest: MessageFns<AcceptTripRequest, "ridemesh.trip.v1.AcceptTripRequest"> = {
+  $type: "ridemesh.trip.v1.AcceptTripRequest" as const,
+
   encode(message: AcceptTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -937,7 +955,9 @@ function createBaseAcceptTripResponse(): AcceptTripResponse {
   return { trip: undefined };
 }
 
-export const AcceptTripResponse: MessageFns<AcceptTripResponse> = {
+export const AcceptTripResponse: MessageFns<AcceptTripResponse, "ridemesh.trip.v1.AcceptTripResponse"> = {
+  $type: "ridemesh.trip.v1.AcceptTripResponse" as const,
+
   encode(message: AcceptTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -992,7 +1012,9 @@ function createBaseStartTripRequest(): StartTripRequest {
   return { tripId: "", pin: "", requestId: "" };
 }
 
-export const StartTripRequest: MessageFns<StartTripRequest> = {
+export const StartTripRequest: MessageFns<StartTripRequest, "ridemesh.trip.v1.StartTripRequest"> = {
+  $type: "ridemesh.trip.v1.StartTripRequest" as const,
+
   encode(message: StartTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1071,7 +1093,9 @@ function createBaseStartTripResponse(): StartTripResponse {
   return { trip: undefined };
 }
 
-export const StartTripResponse: MessageFns<StartTripResponse> = {
+export const StartTripResponse: MessageFns<StartTripResponse, "ridemesh.trip.v1.StartTripResponse"> = {
+  $type: "ridemesh.trip.v1.StartTripResponse" as const,
+
   encode(message: StartTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -1126,7 +1150,9 @@ function createBaseCompleteTripRequest(): CompleteTripRequest {
   return { tripId: "", requestId: "" };
 }
 
-export const CompleteTripRequest: MessageFns<CompleteTripRequest> = {
+export const CompleteTripRequest: MessageFns<CompleteTripRequest, "ridemesh.trip.v1.CompleteTripRequest"> = {
+  $type: "ridemesh.trip.v1.CompleteTripRequest" as const,
+
   encode(message: CompleteTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1193,7 +1219,9 @@ function createBaseCompleteTripResponse(): CompleteTripResponse {
   return { trip: undefined };
 }
 
-export const CompleteTripResponse: MessageFns<CompleteTripResponse> = {
+export const CompleteTripResponse: MessageFns<CompleteTripResponse, "ridemesh.trip.v1.CompleteTripResponse"> = {
+  $type: "ridemesh.trip.v1.CompleteTripResponse" as const,
+
   encode(message: CompleteTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -1248,110 +1276,118 @@ function createBaseUpdateTripStatusRequest(): UpdateTripStatusRequest {
   return { tripId: "", action: 0, pin: "", reason: "", requestId: "" };
 }
 
-export const UpdateTripStatusRequest: MessageFns<UpdateTripStatusRequest> = {
-  encode(message: UpdateTripStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.tripId !== "") {
-      writer.uint32(10).string(message.tripId);
-    }
-    if (message.action !== 0) {
-      writer.uint32(16).int32(message.action);
-    }
-    if (message.pin !== "") {
-      writer.uint32(26).string(message.pin);
-    }
-    if (message.reason !== "") {
-      writer.uint32(34).string(message.reason);
-    }
-    if (message.requestId !== "") {
-      writer.uint32(42).string(message.requestId);
-    }
-    return writer;
-  },
+export const UpdateTripStatusRequest: MessageFns<UpdateTripStatusRequest, "ridemesh.trip.v1.UpdateTripStatusRequest"> =
+  {
+    $type: "ridemesh.trip.v1.UpdateTripStatusRequest" as const,
 
-  decode(input: BinaryReader | Uint8Array, length?: number): UpdateTripStatusRequest {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseUpdateTripStatusRequest();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.tripId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.action = reader.int32() as any;
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.pin = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.reason = reader.string();
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
-            message.requestId = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+    encode(message: UpdateTripStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+      if (message.tripId !== "") {
+        writer.uint32(10).string(message.tripId);
       }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
+      if (message.action !== 0) {
+        writer.uint32(16).int32(message.action);
+      }
+      if (message.pin !== "") {
+        writer.uint32(26).string(message.pin);
+      }
+      if (message.reason !== "") {
+        writer.uint32(34).string(message.reason);
+      }
+      if (message.requestId !== "") {
+        writer.uint32(42).string(message.requestId);
+      }
+      return writer;
+    },
 
-  create(base?: DeepPartial<UpdateTripStatusRequest>): UpdateTripStatusRequest {
-    return UpdateTripStatusRequest.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<UpdateTripStatusRequest>): UpdateTripStatusRequest {
-    const message = createBaseUpdateTripStatusRequest();
-    message.tripId = object.tripId ?? "";
-    message.action = object.action ?? 0;
-    message.pin = object.pin ?? "";
-    message.reason = object.reason ?? "";
-    message.requestId = object.requestId ?? "";
-    return message;
-  },
-};
+    decode(input: BinaryReader | Uint8Array, length?: number): UpdateTripStatusRequest {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseUpdateTripStatusRequest();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.tripId = reader.string();
+              continue;
+            }
+            case 2: {
+              if (tag !== 16) {
+                break;
+              }
+
+              message.action = reader.int32() as any;
+              continue;
+            }
+            case 3: {
+              if (tag !== 26) {
+                break;
+              }
+
+              message.pin = reader.string();
+              continue;
+            }
+            case 4: {
+              if (tag !== 34) {
+                break;
+              }
+
+              message.reason = reader.string();
+              continue;
+            }
+            case 5: {
+              if (tag !== 42) {
+                break;
+              }
+
+              message.requestId = reader.string();
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(base?: DeepPartial<UpdateTripStatusRequest>): UpdateTripStatusRequest {
+      return UpdateTripStatusRequest.fromPartial(base ?? {});
+    },
+    fromPartial(object: DeepPartial<UpdateTripStatusRequest>): UpdateTripStatusRequest {
+      const message = createBaseUpdateTripStatusRequest();
+      message.tripId = object.tripId ?? "";
+      message.action = object.action ?? 0;
+      message.pin = object.pin ?? "";
+      message.reason = object.reason ?? "";
+      message.requestId = object.requestId ?? "";
+      return message;
+    },
+  };
 
 function createBaseUpdateTripStatusResponse(): UpdateTripStatusResponse {
   return { trip: undefined };
 }
 
-export const UpdateTripStatusResponse: MessageFns<UpdateTripStatusResponse> = {
+export const UpdateTripStatusResponse: MessageFns<
+  UpdateTripStatusResponse,
+  "ridemesh.trip.v1.UpdateTripStatusResponse"
+> = {
+  $type: "ridemesh.trip.v1.UpdateTripStatusResponse" as const,
+
   encode(message: UpdateTripStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -1406,7 +1442,9 @@ function createBaseCancelTripRequest(): CancelTripRequest {
   return { tripId: "", reason: "", requestId: "" };
 }
 
-export const CancelTripRequest: MessageFns<CancelTripRequest> = {
+export const CancelTripRequest: MessageFns<CancelTripRequest, "ridemesh.trip.v1.CancelTripRequest"> = {
+  $type: "ridemesh.trip.v1.CancelTripRequest" as const,
+
   encode(message: CancelTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1485,7 +1523,9 @@ function createBaseCancelTripResponse(): CancelTripResponse {
   return { trip: undefined };
 }
 
-export const CancelTripResponse: MessageFns<CancelTripResponse> = {
+export const CancelTripResponse: MessageFns<CancelTripResponse, "ridemesh.trip.v1.CancelTripResponse"> = {
+  $type: "ridemesh.trip.v1.CancelTripResponse" as const,
+
   encode(message: CancelTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.trip !== undefined) {
       Trip.encode(message.trip, writer.uint32(10).fork()).join();
@@ -1540,7 +1580,9 @@ function createBaseRateTripRequest(): RateTripRequest {
   return { tripId: "", stars: 0, tags: [], comment: "", requestId: "" };
 }
 
-export const RateTripRequest: MessageFns<RateTripRequest> = {
+export const RateTripRequest: MessageFns<RateTripRequest, "ridemesh.trip.v1.RateTripRequest"> = {
+  $type: "ridemesh.trip.v1.RateTripRequest" as const,
+
   encode(message: RateTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1643,7 +1685,9 @@ function createBaseRateTripResponse(): RateTripResponse {
   return {};
 }
 
-export const RateTripResponse: MessageFns<RateTripResponse> = {
+export const RateTripResponse: MessageFns<RateTripResponse, "ridemesh.trip.v1.RateTripResponse"> = {
+  $type: "ridemesh.trip.v1.RateTripResponse" as const,
+
   encode(_: RateTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -1686,7 +1730,9 @@ function createBaseRateRiderRequest(): RateRiderRequest {
   return { riderId: "", tripId: "", stars: 0, tags: [], comment: "", requestId: "" };
 }
 
-export const RateRiderRequest: MessageFns<RateRiderRequest> = {
+export const RateRiderRequest: MessageFns<RateRiderRequest, "ridemesh.trip.v1.RateRiderRequest"> = {
+  $type: "ridemesh.trip.v1.RateRiderRequest" as const,
+
   encode(message: RateRiderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.riderId !== "") {
       writer.uint32(10).string(message.riderId);
@@ -1801,7 +1847,9 @@ function createBaseRateRiderResponse(): RateRiderResponse {
   return {};
 }
 
-export const RateRiderResponse: MessageFns<RateRiderResponse> = {
+export const RateRiderResponse: MessageFns<RateRiderResponse, "ridemesh.trip.v1.RateRiderResponse"> = {
+  $type: "ridemesh.trip.v1.RateRiderResponse" as const,
+
   encode(_: RateRiderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     return writer;
   },
@@ -1844,7 +1892,9 @@ function createBaseGetReceiptRequest(): GetReceiptRequest {
   return { tripId: "" };
 }
 
-export const GetReceiptRequest: MessageFns<GetReceiptRequest> = {
+export const GetReceiptRequest: MessageFns<GetReceiptRequest, "ridemesh.trip.v1.GetReceiptRequest"> = {
+  $type: "ridemesh.trip.v1.GetReceiptRequest" as const,
+
   encode(message: GetReceiptRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -1899,7 +1949,9 @@ function createBaseGetReceiptResponse(): GetReceiptResponse {
   return { receipt: undefined };
 }
 
-export const GetReceiptResponse: MessageFns<GetReceiptResponse> = {
+export const GetReceiptResponse: MessageFns<GetReceiptResponse, "ridemesh.trip.v1.GetReceiptResponse"> = {
+  $type: "ridemesh.trip.v1.GetReceiptResponse" as const,
+
   encode(message: GetReceiptResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.receipt !== undefined) {
       Receipt.encode(message.receipt, writer.uint32(10).fork()).join();
@@ -1956,7 +2008,9 @@ function createBaseWatchTripRequest(): WatchTripRequest {
   return { tripId: "", lastEventId: "" };
 }
 
-export const WatchTripRequest: MessageFns<WatchTripRequest> = {
+export const WatchTripRequest: MessageFns<WatchTripRequest, "ridemesh.trip.v1.WatchTripRequest"> = {
+  $type: "ridemesh.trip.v1.WatchTripRequest" as const,
+
   encode(message: WatchTripRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.tripId !== "") {
       writer.uint32(10).string(message.tripId);
@@ -2023,7 +2077,9 @@ function createBaseWatchTripResponse(): WatchTripResponse {
   return { eventId: "", trip: undefined, changes: [] };
 }
 
-export const WatchTripResponse: MessageFns<WatchTripResponse> = {
+export const WatchTripResponse: MessageFns<WatchTripResponse, "ridemesh.trip.v1.WatchTripResponse"> = {
+  $type: "ridemesh.trip.v1.WatchTripResponse" as const,
+
   encode(message: WatchTripResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.eventId !== "") {
       writer.uint32(10).string(message.eventId);
@@ -2102,7 +2158,9 @@ function createBaseTripChange(): TripChange {
   return { version: 0n, event: "", time: undefined };
 }
 
-export const TripChange: MessageFns<TripChange> = {
+export const TripChange: MessageFns<TripChange, "ridemesh.trip.v1.TripChange"> = {
+  $type: "ridemesh.trip.v1.TripChange" as const,
+
   encode(message: TripChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.version !== 0n) {
       if (BigInt.asIntN(64, message.version) !== message.version) {
@@ -2370,7 +2428,8 @@ function fromTimestamp(t: Timestamp): Date {
   return new globalThis.Date(millis);
 }
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -33,7 +33,9 @@ function createBaseLatLng(): LatLng {
   return { lat: 0, lng: 0 };
 }
 
-export const LatLng: MessageFns<LatLng> = {
+export const LatLng: MessageFns<LatLng, "ridemesh.type.v1.LatLng"> = {
+  $type: "ridemesh.type.v1.LatLng" as const,
+
   encode(message: LatLng, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.lat !== 0) {
       writer.uint32(9).double(message.lat);
@@ -100,7 +102,9 @@ function createBasePlace(): Place {
   return { point: undefined, address: "" };
 }
 
-export const Place: MessageFns<Place> = {
+export const Place: MessageFns<Place, "ridemesh.type.v1.Place"> = {
+  $type: "ridemesh.type.v1.Place" as const,
+
   encode(message: Place, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.point !== undefined) {
       LatLng.encode(message.point, writer.uint32(10).fork()).join();
@@ -174,7 +178,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

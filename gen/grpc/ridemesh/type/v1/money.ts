@@ -23,7 +23,9 @@ function createBaseMoney(): Money {
   return { amountMinor: 0n, currencyCode: "" };
 }
 
-export const Money: MessageFns<Money> = {
+export const Money: MessageFns<Money, "ridemesh.type.v1.Money"> = {
+  $type: "ridemesh.type.v1.Money" as const,
+
   encode(message: Money, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.amountMinor !== 0n) {
       if (BigInt.asIntN(64, message.amountMinor) !== message.amountMinor) {
@@ -100,7 +102,8 @@ export type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
 
-export interface MessageFns<T> {
+export interface MessageFns<T, V extends string> {
+  readonly $type: V;
   encode(message: T, writer?: BinaryWriter): BinaryWriter;
   decode(input: BinaryReader | Uint8Array, length?: number): T;
   create(base?: DeepPartial<T>): T;

@@ -1,0 +1,83 @@
+/** Events that begin, end and hasten searches. */
+import { OfferStatus } from "../../gen/grpc/ridemesh/dispatch/v1/offer.js";
+import { Availability } from "../../gen/grpc/ridemesh/driver/v1/driver.js";
+import { DriverAvailabilityChanged } from "../../gen/grpc/ridemesh/driver/v1/driver_events.js";
+import {
+  TripAccepted,
+  TripCancelled,
+  TripCompleted,
+  TripDriverCancelled,
+  TripExpired,
+  TripRequested,
+} from "../../gen/grpc/ridemesh/trip/v1/trip_events.js";
+import { on, once, type EventHandler, type EventMeta } from "../runtime/consumer.js";
+import type { Db } from "../runtime/postgres.js";
+import { announce, type EngineDeps } from "./engine.js";
+import { closeSearch, endTripOffers, nudgeSearches, openSearch } from "./store.js";
+
+export type ConsumerDeps = Pick<EngineDeps, "pool" | "domain" | "wall" | "offers"> & {
+  wakeEngine: () => void;
+};
+
+/** A search that no later one follows. */
+const anySearch = 2_147_483_647;
+
+/** The handlers. */
+export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
+  const { pool, domain, wall } = deps;
+
+  const begin = (meta: EventMeta, tripId: string, searchNumber: number, cityId: string, db: Db) =>
+    openSearch(db, {
+      tenantId: meta.tenantId,
+      tripId,
+      searchNumber,
+      cityId,
+      now: domain.now(),
+      traceparent: meta.traceparent,
+    });
+
+  /** Ends a trip's searches and offers. Doing it twice changes nothing, so no inbox is needed. */
+  const end = async (
+    meta: EventMeta,
+    tripId: string,
+    searchNumber: number,
+    acceptedBy?: string,
+  ): Promise<void> => {
+    const { tenantId } = meta;
+    await closeSearch(pool, tenantId, tripId, searchNumber);
+    const gone = OfferStatus.WITHDRAWN;
+    announce(deps, await endTripOffers(pool, tenantId, tripId, gone, acceptedBy, searchNumber));
+  };
+
+  /** A driver has become free: searches of his city may ask him. */
+  const hasten = async (tenantId: string, cityId: string): Promise<void> => {
+    await nudgeSearches(pool, tenantId, cityId, domain.now());
+    deps.wakeEngine();
+  };
+
+  return [
+    on(TripRequested, async (event, meta) => {
+      await once(pool, wall, "dispatch", meta, (tx) =>
+        begin(meta, event.tripId, 1, event.cityId, tx),
+      );
+      deps.wakeEngine();
+    }),
+    on(TripDriverCancelled, async (event, meta) => {
+      await end(meta, event.tripId, event.searchNumber - 1);
+      await once(pool, wall, "dispatch", meta, (tx) =>
+        begin(meta, event.tripId, event.searchNumber, event.cityId, tx),
+      );
+      await hasten(meta.tenantId, event.cityId);
+    }),
+    on(TripAccepted, (event, meta) => end(meta, event.tripId, event.searchNumber, event.driverId)),
+    on(TripExpired, (event, meta) => end(meta, event.tripId, anySearch)),
+    on(TripCancelled, async (event, meta) => {
+      await end(meta, event.tripId, anySearch);
+      await hasten(meta.tenantId, event.cityId);
+    }),
+    on(TripCompleted, (event, meta) => hasten(meta.tenantId, event.cityId)),
+    on(DriverAvailabilityChanged, async (event, meta) => {
+      if (event.availability === Availability.ONLINE) await hasten(meta.tenantId, event.cityId);
+    }),
+  ];
+}

@@ -1,0 +1,19 @@
+/** Logs: pino, one line a fact, with service, request and trace ids. Request bodies are never logged. */
+import pino, { type Logger } from "pino";
+
+export type { Logger } from "pino";
+
+/** A logger for one process; `level` as pino's, "silent" for none. */
+export function createLogger(options: {
+  level: string;
+  /** Where lines go: standard output, or a file. */
+  destination?: string;
+}): Logger {
+  return pino(
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: options.destination ?? 1, sync: true, mkdir: true }),
+  );
+}
+
+/** Logs nothing. */
+export const silentLogger: Logger = pino({ level: "silent" });

@@ -23,7 +23,8 @@ const check = args.includes("--check");
 // A check lays them out only when they are absent: other tools may be reading them at this moment.
 if (!check || !existsSync(thirdParty)) await writeThirdPartyProtos(thirdParty);
 if (!args.includes("--third-party-only")) {
-  const problems = contractProblems(readContract());
+  const contract = readContract() ?? fail("The contract does not compile.");
+  const problems = contractProblems(contract);
   if (problems.length > 0) fail(["The contract is not sound:", ...problems].join("\n  "));
   // Aside first: our own plugins import gen/, and a failed run must not leave it half empty.
   const aside = check ? ".cache/gen-check" : ".cache/gen-new";
@@ -46,11 +47,14 @@ if (!args.includes("--third-party-only")) {
 function generateInto(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  buf("generate", "-o", folder);
-  // The messages of google.rpc are written into error details; no file of ours imports them.
-  const template = JSON.stringify(rpcDetailsTemplate());
-  const files = ["--path", `${thirdParty}/google/rpc`];
-  buf("generate", thirdParty, "--template", template, ...files, "-o", folder);
+  const generated = buf("generate", "-o", folder);
+  // The messages of google.rpc are written into error details, and gRPC's reflection is served by the
+  // gateway; no file of ours imports them.
+  const template = JSON.stringify(thirdPartyTemplate());
+  const files = ["google/rpc", "grpc/reflection"].flatMap((p) => ["--path", `${thirdParty}/${p}`]);
+  if (!generated || !buf("generate", thirdParty, "--template", template, ...files, "-o", folder)) {
+    fail("buf generate failed; nothing was changed.");
+  }
   // Options live in gen/es only; ts-proto writes them because it follows imports.
   for (const unused of ["buf", "google/api", "google/protobuf/descriptor.ts"]) {
     rmSync(join(folder, "gen/grpc", unused), { recursive: true, force: true });
@@ -64,7 +68,7 @@ function outFolders(): string[] {
   return [...new Set(folders)];
 }
 
-function rpcDetailsTemplate(): object {
+function thirdPartyTemplate(): object {
   return {
     version: "v2",
     plugins: [{ local: "protoc-gen-es", out: "gen/es", opt: ["target=ts", "import_extension=js"] }],

@@ -11,7 +11,7 @@ import {
   type Reasons,
 } from "./openapi-problems.js";
 import { schemaBook } from "./openapi-schema.js";
-import { commentOf, paragraphs, type Json } from "./openapi-text.js";
+import { commentOf, merged, paragraphs, type Json } from "./openapi-text.js";
 
 /** Describes the routes of the services in `files`, which come with what they import. */
 export function openApiDocument(files: readonly DescFile[]): Json {
@@ -32,10 +32,10 @@ export function openApiDocument(files: readonly DescFile[]): Json {
       securitySchemes,
       schemas: {
         Problem: problemSchema,
-        ...Object.assign({}, ...reasons.map(problemSchemas)),
+        ...merged(reasons.map(problemSchemas)),
         ...book.schemas(),
       },
-      responses: Object.assign({}, ...reasons.map(responseComponents)),
+      responses: merged(reasons.map(responseComponents)),
     },
   };
 }

@@ -2,7 +2,7 @@
 import { getOption, type DescEnum, type DescField, type DescMessage } from "@bufbuild/protobuf";
 import { isReflectMessage, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { optionSet } from "../../services/runtime/options.js";
-import type { Json } from "./openapi-text.js";
+import { merged, type Json } from "./openapi-text.js";
 
 /** Rules of one type (as string.max_len), by name: those that are set. */
 type Rules = Record<string, unknown>;
@@ -86,32 +86,28 @@ export function stringConstraints(rules: Rules): Constraints {
   });
 }
 
+const bounds: Record<
+  string,
+  { keyword: string; words: string; zeroPasses: (n: number) => boolean }
+> = {
+  gt: { keyword: "exclusiveMinimum", words: "More than", zeroPasses: (bound) => 0 > bound },
+  gte: { keyword: "minimum", words: "At least", zeroPasses: (bound) => 0 >= bound },
+  lt: { keyword: "exclusiveMaximum", words: "Less than", zeroPasses: (bound) => 0 < bound },
+  lte: { keyword: "maximum", words: "At most", zeroPasses: (bound) => 0 <= bound },
+};
+
 /** The constraints of a number. Those of 64 bits are strings in JSON, which only notes can bound. */
 export function numberConstraints(rules: Rules, is64Bit: boolean): Constraints {
   return constraints(rules, (rule, value) => {
-    const bound = Number(value);
-    switch (rule) {
-      case "gt":
-        return is64Bit
-          ? { notes: [`More than ${value}.`], zeroPasses: 0 > bound }
-          : { schema: { exclusiveMinimum: bound }, zeroPasses: 0 > bound };
-      case "gte":
-        return is64Bit
-          ? { notes: [`At least ${value}.`], zeroPasses: 0 >= bound }
-          : { schema: { minimum: bound }, zeroPasses: 0 >= bound };
-      case "lt":
-        return is64Bit
-          ? { notes: [`Less than ${value}.`], zeroPasses: 0 < bound }
-          : { schema: { exclusiveMaximum: bound }, zeroPasses: 0 < bound };
-      case "lte":
-        return is64Bit
-          ? { notes: [`At most ${value}.`], zeroPasses: 0 <= bound }
-          : { schema: { maximum: bound }, zeroPasses: 0 <= bound };
-      case "finite":
-        return {};
-      default:
-        return valueConstraints(rule, value, is64Bit ? "0" : 0);
+    const bound = bounds[rule];
+    if (bound) {
+      const { keyword, words } = bound;
+      const zeroPasses = bound.zeroPasses(Number(value));
+      return is64Bit
+        ? { notes: [`${words} ${String(value)}.`], zeroPasses }
+        : { schema: { [keyword]: Number(value) }, zeroPasses };
     }
+    return rule === "finite" ? {} : valueConstraints(rule, value, is64Bit ? "0" : 0);
   });
 }
 
@@ -195,7 +191,7 @@ function constraints(
     .filter(([rule]) => rule !== "example")
     .map(([rule, value]) => constrain(rule, value) ?? { notes: [note(rule, value)] });
   return {
-    schema: Object.assign({}, ...parts.map((part) => part.schema)) as Json,
+    schema: merged(parts.map((part) => part.schema ?? {})),
     notes: parts.flatMap((part) => part.notes ?? []),
     zeroPasses: parts.every((part) => part.zeroPasses ?? true),
   };

@@ -15,7 +15,7 @@ import {
   type Constraints,
   type FieldRules,
 } from "./openapi-rules.js";
-import { commentOf, compact, paragraphs, valueList, type Json } from "./openapi-text.js";
+import { commentOf, compact, merged, paragraphs, valueList, type Json } from "./openapi-text.js";
 
 /** Collects the schemas that a document refers to. */
 export interface SchemaBook {
@@ -141,7 +141,7 @@ export function schemaBook(): SchemaBook {
       }
       return { schema: refTo(message), notes: [], zeroPasses: true };
     }
-    const { schema, notes } = wellKnownConstraints(Object.assign({}, ...Object.values(rules)));
+    const { schema, notes } = wellKnownConstraints(merged(Object.values(rules)));
     return { schema: { ...wellKnown, ...schema }, notes, zeroPasses: true };
   };
 
@@ -188,7 +188,7 @@ function scalarSchema(
   byType: Record<string, Json>,
   nonZero: boolean,
 ): Constraints {
-  const rules: Json = Object.assign({}, ...Object.values(byType));
+  const rules: Json = merged(Object.values(byType));
   const { type, kind } = scalarTypes[scalar];
   const { schema, ...rest } = constraintsOf(kind, rules);
   const zero = { string: "", number: 0, int64: "0", bool: false, bytes: "" }[kind];

@@ -38,6 +38,11 @@ export function paragraphs(...texts: (string | undefined)[]): string {
   return texts.filter((text) => text).join("\n\n");
 }
 
+/** One object of several; where they share a key, the last one's value stands. */
+export function merged<Value>(objects: readonly Record<string, Value>[]): Record<string, Value> {
+  return Object.fromEntries(objects.flatMap((object) => Object.entries(object)));
+}
+
 /** The object without keys that have no value, and without an empty description. */
 export function compact(object: Json): Json {
   return Object.fromEntries(

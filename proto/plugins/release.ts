@@ -2,7 +2,7 @@
  * `npm run contract:release`: makes the contract as it is now the baseline that `npm run check` holds
  * later changes against. A change that breaks callers of the present baseline needs --breaking.
  */
-import { existsSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { buf } from "./buf.js";
 import { writeThirdPartyProtos } from "./third-party.js";
 
@@ -15,16 +15,12 @@ if (args.some((arg) => arg !== "--breaking")) {
 }
 
 await writeThirdPartyProtos(".cache/third-party-protos");
-buf("build", "proto", "--exclude-source-info", "-o", candidate);
-if (existsSync(baseline) && !args.includes("--breaking")) refuseBreaking();
-buf("build", "proto", "--exclude-source-info", "-o", baseline);
-console.log(`${baseline} now holds the contract as it is.`);
-
-function refuseBreaking(): void {
-  try {
-    buf("breaking", candidate, "--against", baseline, "--exclude-imports");
-  } catch {
+if (!buf("build", "proto", "--exclude-source-info", "-o", candidate)) process.exit(1);
+if (existsSync(baseline) && !args.includes("--breaking")) {
+  if (!buf("breaking", candidate, "--against", baseline, "--exclude-imports")) {
     console.error("These changes break callers. To release them nevertheless, add -- --breaking");
     process.exit(1);
   }
 }
+copyFileSync(candidate, baseline);
+console.log(`${baseline} now holds the contract as it is.`);

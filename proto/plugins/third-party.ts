@@ -27,6 +27,9 @@ const googleFiles = [
   "google/rpc/status.proto",
 ];
 
+/** gRPC's own reflection service, which the gateway answers. */
+const reflectionFile = "grpc/reflection/v1/reflection.proto";
+
 /** Writes every third-party file below `folder`. */
 export async function writeThirdPartyProtos(folder: string): Promise<void> {
   const gax = require.resolve("google-gax").replace(/\/build\/.*$/, "/build/protos");
@@ -34,6 +37,9 @@ export async function writeThirdPartyProtos(folder: string): Promise<void> {
     mkdirSync(dirname(join(folder, file)), { recursive: true });
     cpSync(join(gax, file), join(folder, file));
   }
+  const reflection = require.resolve("@grpc/reflection").replace(/\/build\/.*$/, "/build/proto");
+  mkdirSync(dirname(join(folder, reflectionFile)), { recursive: true });
+  cpSync(join(reflection, reflectionFile), join(folder, reflectionFile));
   // The package does not export its generated module; its place within is stable within a version.
   const entry = require.resolve("@bufbuild/protovalidate").replace(/\/dist\/.*$/, "");
   const module = (await import(

@@ -45,7 +45,7 @@ const lease = statement("bus_lease", "SELECT * FROM bus.lease($1, $2, $3, $4, $5
 const poll = statement<PolledRow>("bus_poll", "SELECT * FROM bus.poll($1, $2, $3, $4)");
 const ack = statement("bus_ack", "SELECT bus.ack($1, $2, $3, $4, $5)");
 const release = statement("bus_release", "SELECT bus.release($1, $2)");
-const trim = statement("bus_trim", "SELECT bus.trim($1)");
+const trim = statement("bus_trim", "SELECT bus.forget($1)");
 
 /** Brings the schema `bus` up to date; `url` is of the role that owns it. */
 export async function migrateBus(url: string, log: Logger): Promise<void> {

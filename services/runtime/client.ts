@@ -3,22 +3,12 @@
  * that follow a request. Calls here are internal ones: the peer's certificate says who calls.
  */
 import { Client as GrpcClient, Metadata, type ServiceError } from "@grpc/grpc-js";
-import {
-  BrokenCircuitError,
-  BulkheadRejectedError,
-  ConsecutiveBreaker,
-  bulkhead,
-  circuitBreaker,
-  handleWhen,
-  wrap,
-} from "cockatiel";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { Idempotency } from "../../gen/es/ridemesh/options/v1/options_pb.js";
 import type { WallClock } from "./clock.js";
-import { allServices, policyOf } from "./contract.js";
+import { allServices, isRepeatable, policyOf } from "./contract.js";
+import { createGuard, retrying, type Guard } from "./guard.js";
 import type { Runnable } from "./lifecycle.js";
 import type { Logger } from "./log.js";
-import { Code, StatusError, fromServiceError, unavailable } from "./status.js";
+import { fromServiceError } from "./status.js";
 import { channelCredentials, type TlsIdentity } from "./tls.js";
 
 /** The method definitions that ts-proto generates for a service, as a client needs them. */
@@ -59,15 +49,9 @@ export type Client<D extends ClientDefinition> = {
 export interface Channel extends Runnable {
   service: string;
   grpc: GrpcClient;
-  /** Runs a call within the breaker and the bulkhead of this service. */
-  guard<T>(call: () => Promise<T>): Promise<T>;
+  guard: Guard;
   wall: WallClock;
 }
-
-/** At most this many calls to one service at a time, and as many again waiting. */
-const maxConcurrent = 200;
-/** A call is tried this often in all. */
-const maxAttempts = 3;
 
 /** Connects to a service; nothing is sent before the first call. */
 export function createChannel(options: {
@@ -87,33 +71,11 @@ export function createChannel(options: {
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_retries": 0,
   });
-  const breaker = circuitBreaker(
-    handleWhen((error) => error instanceof StatusError && error.code === Code.UNAVAILABLE),
-    { halfOpenAfter: 30_000, breaker: new ConsecutiveBreaker(5 * maxAttempts) },
-  );
-  breaker.onBreak(() => log.warn({ target: service }, "circuit opened"));
-  breaker.onReset(() => log.info({ target: service }, "circuit closed"));
-  const policy = wrap(bulkhead(maxConcurrent, maxConcurrent), breaker);
   return {
     service,
     grpc,
     wall,
-    guard: async (call) => {
-      try {
-        return await policy.execute(call);
-      } catch (error) {
-        if (error instanceof BrokenCircuitError) throw unavailable(`${service} is not answering`);
-        if (error instanceof BulkheadRejectedError) {
-          throw new StatusError(Code.RESOURCE_EXHAUSTED, {
-            reason: "OVERLOADED",
-            domain: "ridemesh",
-            message: `too many calls to ${service} are under way`,
-            retryAfterMs: 1000,
-          });
-        }
-        throw error;
-      }
-    },
+    guard: createGuard(service, log),
     stop: () => {
       grpc.close();
       return Promise.resolve();
@@ -132,10 +94,7 @@ export function createClient<D extends ClientDefinition>(
         `/${service.typeName}/${m.name}`,
         {
           deadlineMs: policyOf(m).deadlineMs,
-          retry:
-            m.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS ||
-            policyOf(m).idempotency === Idempotency.NATURAL ||
-            policyOf(m).idempotency === Idempotency.KEY,
+          retry: isRepeatable(m),
         },
       ]),
     ),
@@ -165,22 +124,8 @@ async function unaryCall(
     wall.now().getTime() + policy.deadlineMs,
     origin.deadlineMs ?? Number.POSITIVE_INFINITY,
   );
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await channel.guard(() => attemptUnary(channel, stub, request, origin, deadlineMs));
-    } catch (error) {
-      const again =
-        policy.retry &&
-        attempt < maxAttempts &&
-        error instanceof StatusError &&
-        error.code === Code.UNAVAILABLE &&
-        !origin.signal?.aborted;
-      // Full jitter, so that those who failed together do not come back together.
-      const waitMs = Math.random() * 50 * 2 ** attempt;
-      if (!again || wall.now().getTime() + waitMs >= deadlineMs) throw error;
-      await wall.sleep(waitMs, origin.signal);
-    }
-  }
+  const call = () => channel.guard(() => attemptUnary(channel, stub, request, origin, deadlineMs));
+  return policy.retry ? retrying(call, { wall, deadlineMs, signal: origin.signal }) : call();
 }
 
 function attemptUnary(

@@ -6,6 +6,7 @@ import { contractFiles } from "./contract-files.js";
 export {
   isExternal,
   isReadOnly,
+  isRepeatable,
   policyOf,
   rpcName,
   rpcPath,

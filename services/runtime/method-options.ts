@@ -30,6 +30,14 @@ export function isReadOnly(method: DescMethod): boolean {
   return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
+/** Idempotency.KEY and NATURAL, by number: the enum itself is in gen/es, which a plugin cannot load. */
+const repeatable: readonly number[] = [1, 2];
+
+/** Whether calling it twice is calling it once, so that a client may try again. */
+export function isRepeatable(method: DescMethod): boolean {
+  return isReadOnly(method) || repeatable.includes(policyOf(method).idempotency);
+}
+
 /** The service that answers: "trip" for ridemesh.trip.v1.TripService and TripInternalService. */
 export function serviceNameOf(desc: DescService | DescMethod): string {
   const { typeName } = desc.kind === "rpc" ? desc.parent : desc;

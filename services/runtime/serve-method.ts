@@ -158,7 +158,7 @@ function contextOf(
   });
   const ctx: CallContext = {
     caller: anonymous,
-    peer: peerOfCertificate(call.getAuthContext().sslPeerCertificate),
+    peer: peerOf(call),
     requestId,
     traceparent,
     signal: controller.signal,
@@ -171,6 +171,26 @@ function contextOf(
   contexts.set(ctx, { controller, metadata });
   return { ctx, end: () => emitter.off("cancelled", abort) };
 }
+
+/**
+ * The calling service. Reading a certificate costs 50 µs and cannot change within a connection, so it
+ * is read once for each; grpc-js shows the connection only inside, and where it does not, every call
+ * reads its certificate.
+ */
+function peerOf(call: AnyCall): string {
+  const { session } = (call as unknown as GrpcInternals).call?.stream ?? {};
+  const known = session && peers.get(session);
+  if (known !== undefined) return known;
+  const peer = peerOfCertificate(call.getAuthContext().sslPeerCertificate);
+  if (session) peers.set(session, peer);
+  return peer;
+}
+
+interface GrpcInternals {
+  call?: { stream?: { session?: object } };
+}
+
+const peers = new WeakMap<object, string>();
 
 /** What the wrapper knows of a call that handlers need not. */
 const contexts = new WeakMap<CallContext, { controller: AbortController; metadata: Metadata }>();

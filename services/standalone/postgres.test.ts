@@ -4,14 +4,15 @@ import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
 import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { silentLogger } from "../runtime/log.js";
 import type { ChildOptions, ChildReport } from "../testing/postgres-child.js";
+import { temporaryParent } from "../testing/temporary-folder.js";
 import { waitFor } from "../testing/wait-for.js";
+import { findBinaries } from "./postgres-binaries.js";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./postgres.js";
 import { findProcess } from "./processes.js";
 import { StartError } from "./start-error.js";
@@ -31,7 +32,7 @@ describe("the embedded PostgreSQL", function () {
   const children: Child[] = [];
 
   beforeEach(async () => {
-    home = await mkdtemp(join(tmpdir(), "ridemesh-postgres-test-"));
+    home = await mkdtemp(join(await temporaryParent(), "ridemesh-postgres-test-"));
     await chmod(home, 0o777);
   });
 
@@ -44,7 +45,14 @@ describe("the embedded PostgreSQL", function () {
   });
 
   async function startChild(options: Partial<ChildOptions> = {}): Promise<Child> {
-    const child = await spawnChild({ dataDir: join(home, "data"), ...options });
+    const { user } = options;
+    // A program that became another user cannot make the copy of the binaries that this user may need.
+    const programs = user && (await findBinaries({ user }));
+    const child = await spawnChild({
+      dataDir: join(home, "data"),
+      ...(programs && { binariesFolder: dirname(dirname(programs.postgres)) }),
+      ...options,
+    });
     children.push(child);
     return child;
   }
@@ -140,7 +148,7 @@ describe("the embedded PostgreSQL", function () {
     const servers: EmbeddedPostgres[] = [];
 
     before(async () => {
-      shared = await mkdtemp(join(tmpdir(), "ridemesh-postgres-test-"));
+      shared = await mkdtemp(join(await temporaryParent(), "ridemesh-postgres-test-"));
       dataDir = join(shared, "data");
       await (await start()).stop();
     });

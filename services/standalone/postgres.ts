@@ -4,23 +4,26 @@
  * It runs in a session of its own, so that Ctrl-C in a terminal does not end it before the services
  * have closed their connections; it therefore outlives a killed Node, and the next start stops it.
  */
-import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rename, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { wallClock, type WallClock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/log.js";
 import { openDataFolder, replaceFile } from "./data-folder.js";
+import {
+  checkVersion,
+  initialise,
+  spawnOptions,
+  superuser,
+  superuserPassword,
+} from "./postgres-cluster.js";
 import { findBinaries } from "./postgres-binaries.js";
 import { clearLeftover, clusterMark, readPidFile } from "./postgres-leftover.js";
 import { clusterArgument, serverUser, type ServerUser } from "./postgres-user.js";
 import { StartError } from "./start-error.js";
 
-const majorVersion = "17";
-const superuser = "postgres";
-const passwordFile = "postgres-password";
 const maxLogBytes = 16 * 1024 * 1024;
 
 /** On the command line, where they win over what a person writes into postgresql.conf. */
@@ -43,6 +46,9 @@ const testSettings = {
   full_page_writes: "off",
   wal_level: "minimal",
   max_wal_senders: "0",
+  max_wal_size: "256MB",
+  // In the data folder, so that nothing is left when that is removed.
+  dynamic_shared_memory_type: "mmap",
 };
 
 export interface EmbeddedPostgres {
@@ -85,7 +91,7 @@ export async function startEmbeddedPostgres(options: {
     const binaries = await findBinaries({ user, folder: options.binariesFolder });
     const password = await superuserPassword(folder.path, cluster, user);
     await clearLeftover(cluster, { wall, log });
-    await initialise({ folder: folder.path, cluster, initdb: binaries.initdb, user });
+    await initialise({ folder: folder.path, cluster, initdb: binaries.initdb, user, wall });
     const server = await launch({
       program: binaries.postgres,
       cluster,
@@ -113,95 +119,6 @@ export async function startEmbeddedPostgres(options: {
       { cause: error },
     );
   }
-}
-
-async function checkVersion(cluster: string, folder: string): Promise<void> {
-  const version = await readFile(join(cluster, "PG_VERSION"), "utf8").catch(() => undefined);
-  if (version === undefined || version.trim() === majorVersion) return;
-  throw new StartError(
-    `the data folder ${folder} holds data of PostgreSQL ${version.trim()}, this version of Ridemesh runs ${majorVersion}: ` +
-      `choose another with --data-dir, and move the data with pg_dump of PostgreSQL ${version.trim()}`,
-  );
-}
-
-/**
- * Kept in a file that only the server's user, and root, can read: initdb reads it as that user.
- * It is made with the cluster, and belongs to it.
- */
-async function superuserPassword(
-  folder: string,
-  cluster: string,
-  user: ServerUser,
-): Promise<string> {
-  const path = join(folder, passwordFile);
-  try {
-    return (await readFile(path, "utf8")).trim();
-  } catch (error) {
-    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    if (!isMissing || (await exists(cluster))) {
-      throw new StartError(
-        `cannot read ${path}, the key to the database beside it: restore that file, or choose another folder with --data-dir`,
-        { cause: error },
-      );
-    }
-  }
-  const password = randomBytes(24).toString("base64url");
-  await replaceFile(path, `${password}\n`);
-  if (user) await chown(path, user.uid, user.gid);
-  return password;
-}
-
-/** Makes the cluster where there is none; one that a killed first start left half made is removed. */
-async function initialise(options: {
-  folder: string;
-  cluster: string;
-  initdb: string;
-  user: ServerUser;
-}): Promise<void> {
-  const { folder, cluster, initdb, user } = options;
-  if (await exists(cluster)) return;
-  const prefix = "postgres.new-";
-  for (const entry of await readdir(folder)) {
-    if (entry.startsWith(prefix)) await rm(join(folder, entry), { recursive: true, maxRetries: 5 });
-  }
-  const fresh = join(folder, `${prefix}${process.pid}`);
-  await mkdir(fresh, { mode: 0o700 });
-  if (user) await chown(fresh, user.uid, user.gid);
-  const locale =
-    process.platform === "darwin"
-      ? ["--locale=C", "--lc-ctype=UTF-8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-      : ["--locale=C.UTF-8"];
-  const password = await open(join(folder, passwordFile));
-  try {
-    const child = spawn(
-      initdb,
-      [
-        `--pgdata=${await clusterArgument(fresh, user)}`,
-        `--username=${superuser}`,
-        "--auth=scram-sha-256",
-        // By its descriptor, since the server's user may have no way to the folder.
-        "--pwfile=/dev/stdin",
-        "--encoding=UTF8",
-        ...locale,
-        // Costs a third of the first start; the system writes it back by itself within seconds.
-        "--no-sync",
-        "--no-instructions",
-      ],
-      { ...spawnOptions(fresh, user), stdio: [password.fd, "ignore", "pipe"] },
-    );
-    let complaints = "";
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => (complaints += text));
-    const [code] = (await once(child, "close")) as [number | null];
-    if (code !== 0) {
-      const reason = complaints.match(/(?:FATAL|error): *.*/g)?.pop() ?? complaints;
-      throw new StartError(
-        `cannot make a database in ${folder} (${reason.trim()}): put that right, or choose another folder with --data-dir`,
-      );
-    }
-  } finally {
-    await password.close();
-  }
-  await rename(fresh, cluster);
 }
 
 interface Launch {
@@ -316,11 +233,6 @@ function supervise(
   return { ended, stop: () => (stopping ??= stop()) };
 }
 
-/** Nothing of our environment: variables such as PGDATA or LC_ALL would change what the programs do. */
-function spawnOptions(cwd: string, user: ServerUser): SpawnOptions {
-  return { cwd, ...user, env: { LC_ALL: "C", TZ: "UTC" } };
-}
-
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
@@ -337,8 +249,4 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number };
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

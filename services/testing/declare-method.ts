@@ -1,6 +1,15 @@
 /** Methods made up for a test, to see what is read out of contracts that ours is not. */
-import { create, createFileRegistry, setExtension, type DescMethod } from "@bufbuild/protobuf";
-import type { DescFile, DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  createFileRegistry,
+  setExtension,
+  type DescFile,
+  type DescMessage,
+  type DescMethod,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import {
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
@@ -100,6 +109,7 @@ function fieldProto({ name, repeated, rules, type, ...given }: DeclaredField, in
   if (rules) setExtension(options, fieldRules, create(FieldRulesSchema, rules));
   return create(FieldDescriptorProtoSchema, {
     name,
+    jsonName: protoCamelCase(name),
     number: index + 1,
     type: type ?? (given.typeName ? Type.MESSAGE : Type.STRING),
     label: repeated ? Label.REPEATED : Label.OPTIONAL,

@@ -92,6 +92,8 @@ describe("house rules", () => {
       "const t = setInterval(f, 5);",
       "const t = performance.now();",
       `import { setTimeout as delay } from "node:timers/promises";`,
+      `import * as timers from "node:timers/promises";`,
+      `import timers from "timers";`,
     ];
     for (const line of forbidden) {
       it(`find ${line}`, () => {
@@ -111,6 +113,7 @@ describe("house rules", () => {
         "const t = new Date(5);",
         "socket.setTimeout(5);",
         "clock.now();",
+        `import { setImmediate } from "node:timers/promises";`,
         "// Date.now() would not do",
         `const s = "Date.now()";`,
       ].join("\n");

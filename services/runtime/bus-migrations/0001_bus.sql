@@ -98,7 +98,7 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
 $$;
 
 -- Drops what is older than the retention.
-CREATE FUNCTION trim(in_before timestamptz)
+CREATE FUNCTION forget(in_before timestamptz)
 RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
   WITH gone AS (DELETE FROM messages WHERE publish_time < in_before RETURNING 1) SELECT count(*) FROM gone;
 $$;
@@ -110,6 +110,6 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bus TO ridemesh_bus;
 
 -- Down Migration
 
-DROP FUNCTION publish, join_group, lease, poll, ack, release, trim;
+DROP FUNCTION publish, join_group, lease, poll, ack, release, forget;
 DROP TABLE positions;
 DROP TABLE messages;

@@ -610,7 +610,7 @@ export const IdentityInternalServiceService = {
       Buffer.from(RedeemStreamTicketResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RedeemStreamTicketResponse => RedeemStreamTicketResponse.decode(value),
   },
-  /** The names of people, for the cards that the parties of a trip see. */
+  /** The names of people, for the cards that the parties of a trip see; also says who there is. */
   listDisplayNames: {
     path: "/ridemesh.identity.v1.IdentityInternalService/ListDisplayNames" as const,
     requestStream: false as const,
@@ -629,7 +629,7 @@ export interface IdentityInternalServiceServer extends UntypedServiceImplementat
   watchTrust: handleServerStreamingCall<WatchTrustRequest, WatchTrustResponse>;
   /** Spends a stream ticket for an access token of the session that asked for it. */
   redeemStreamTicket: handleUnaryCall<RedeemStreamTicketRequest, RedeemStreamTicketResponse>;
-  /** The names of people, for the cards that the parties of a trip see. */
+  /** The names of people, for the cards that the parties of a trip see; also says who there is. */
   listDisplayNames: handleUnaryCall<ListDisplayNamesRequest, ListDisplayNamesResponse>;
 }
 

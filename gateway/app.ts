@@ -1,0 +1,128 @@
+/** Wires the gateway: one public port for every protocol. */
+import { allServices, isExternal, rpcPath } from "../services/runtime/contract.js";
+import type { Runnable } from "../services/runtime/lifecycle.js";
+import type { Host } from "../services/runtime/service.js";
+import { createTokenVerifier } from "../services/runtime/token.js";
+import { compileRules } from "../services/runtime/validation.js";
+import { watchTrust } from "../services/runtime/watch.js";
+import { createChannel } from "../services/runtime/client.js";
+import type { GatewayConfig } from "./config.js";
+import { createConnectHandler } from "./connect.js";
+import { serveConnectJson } from "./connect-json.js";
+import { applyCors } from "./cors.js";
+import { idsOf, type EdgeDeps } from "./edge.js";
+import { serveHealth, type HealthCheck } from "./health.js";
+import { header, send, urlOf, type HttpRequest, type HttpResponse } from "./http.js";
+import { createLimits } from "./limits.js";
+import { openPort } from "./port.js";
+import { asStatusError, sendProblem } from "./problem.js";
+import { createRestRouter, serveRest, type RestMatch } from "./rest.js";
+import { createUpstream } from "./upstream.js";
+import { createWebSocketEdge } from "./websocket.js";
+import type { Pages } from "./pages.js";
+
+export interface GatewayParts {
+  checks: HealthCheck[];
+  pages: Pages;
+}
+
+/** Starts the gateway; resolves when it answers. Rejects with the system's error for its port. */
+export async function startGateway(
+  host: Host,
+  config: GatewayConfig,
+  parts: GatewayParts,
+): Promise<Runnable & { port: number }> {
+  const { wall, metrics } = host;
+  const log = host.log.child({ service: "gateway" });
+  const identity = host.identity("gateway");
+  const upstream = createUpstream({ address: host.address, identity, wall, log });
+  const verifier = host.verifier ?? createTokenVerifier(wall);
+  const running: Runnable[] = [upstream];
+  if (!host.verifier) {
+    const address = host.address("identity");
+    const channel = createChannel({ service: "identity", address, identity, wall, log });
+    running.push(channel, watchTrust(channel, verifier, { wall, log }));
+  }
+  const limits = createLimits(config.limits);
+  const { trustedProxies } = config;
+  const deps: EdgeDeps = { upstream, verifier, limits, wall, log, metrics, trustedProxies };
+
+  const services = allServices();
+  const external = services.flatMap((service) => service.methods).filter(isExternal);
+  const methodOfPath = new Map(external.map((method) => [rpcPath(method), method]));
+  compileRules(external.map((method) => method.input));
+  const router = createRestRouter(services);
+  const webSockets = createWebSocketEdge(deps, router);
+  const connect = createConnectHandler(deps, services);
+  let accepting = true;
+  const health = {
+    checks: parts.checks,
+    version: config.version,
+    wall,
+    startTime: wall.now(),
+    ready: () => accepting,
+  };
+
+  const handle = (request: HttpRequest, response: HttpResponse): void => {
+    const startMs = wall.monotonicMs();
+    const ids = idsOf(request);
+    const { path } = urlOf(request);
+    response.setHeader("x-request-id", ids.requestId);
+    response.on("error", () => undefined);
+    let route = "other";
+    response.once("finish", () => {
+      const seconds = (wall.monotonicMs() - startMs) / 1000;
+      metrics.observeHttp(request.method ?? "", route, response.statusCode, seconds);
+    });
+    void (async () => {
+      try {
+        if (applyCors(config.corsOrigins, request, response)) return;
+        const method = methodOfPath.get(path);
+        if (method || path.startsWith("/grpc.")) {
+          route = path;
+          const json = /^application\/json\b/.test(header(request, "content-type"));
+          if (method?.methodKind === "unary" && json && request.method === "POST") {
+            await serveConnectJson(deps, method, request, response, ids);
+            return;
+          }
+          connect(request, response);
+          return;
+        }
+        if (path.startsWith("/health") && (await serveHealth(health, path, response))) return;
+        const page = request.method === "GET" ? await parts.pages.find(path) : undefined;
+        if (page) {
+          send(response, 200, { "content-type": page.contentType, ...page.headers }, page.body);
+          return;
+        }
+        const match: RestMatch = router.match(request.method ?? "", path);
+        route = match.route.path;
+        await serveRest(deps, match, request, response, ids);
+      } catch (error) {
+        if (response.destroyed) return;
+        const status = asStatusError(error);
+        if (status !== error)
+          log.error({ err: error, request_id: ids.requestId }, "unexpected error");
+        sendProblem(response, status, ids.requestId, path);
+      }
+    })();
+  };
+
+  const { host: address, port: wanted, tls } = config;
+  const port = await openPort({
+    host: address,
+    port: wanted,
+    tls,
+    handle,
+    upgrade: webSockets.upgrade,
+    wall,
+  });
+  return {
+    port: port.port,
+    stop: async () => {
+      accepting = false;
+      webSockets.stop();
+      await port.stop();
+      for (const one of running.reverse()) await one.stop();
+    },
+  };
+}

@@ -1,0 +1,75 @@
+/** What SSE and WebSocket share: who may open the stream, and its messages as JSON with their ids. */
+import { create, fromBinary, toBinary, type JsonObject, type Message } from "@bufbuild/protobuf";
+import {
+  IdentityInternalService,
+  RedeemStreamTicketRequestSchema,
+  RedeemStreamTicketResponseSchema,
+} from "../gen/es/ridemesh/identity/v1/identity_internal_service_pb.js";
+import { admit, type EdgeCall, type EdgeDeps } from "./edge.js";
+import { header, urlOf, type HttpRequest } from "./http.js";
+import type { RestMatch } from "./rest.js";
+import { encodeValid, messageJson, restRequest } from "./transcode.js";
+
+/** A message of a stream. */
+export interface StreamMessage {
+  /** Resumes the stream after this message; undefined where the stream has no ids. */
+  id: string | undefined;
+  json: string;
+}
+
+/** Idle streams say so this often, so that nobody in between takes them for dead. */
+export const heartbeatMs = 15_000;
+
+/**
+ * Opens the stream that a REST route names. The caller shows a token in a header or a WebSocket
+ * subprotocol, or spends a ticket from the query.
+ */
+export async function openStream(
+  deps: EdgeDeps,
+  match: RestMatch,
+  request: HttpRequest,
+  ids: { requestId: string; traceparent: string },
+  options: { authorization?: string; signal: AbortSignal },
+): Promise<{ call: EdgeCall; messages: AsyncIterable<StreamMessage> }> {
+  const { route, params } = match;
+  const { method } = route;
+  const { query } = urlOf(request);
+  const ticket = query.get("ticket");
+  query.delete("ticket");
+  let { authorization } = options;
+  if (!authorization && ticket) authorization = await redeem(deps, ticket, ids);
+  const { signal } = options;
+  const call = await admit(deps, method, request, ids, {
+    ...(authorization ? { authorization } : {}),
+    signal,
+  });
+  const message = restRequest(route, params, query, Buffer.alloc(0));
+  const resume = message as Message & { lastEventId?: string };
+  const lastEventId = header(request, "last-event-id");
+  if (lastEventId && method.input.field["lastEventId"]) resume.lastEventId = lastEventId;
+  const bytes = encodeValid(method.input, message);
+  const source = deps.upstream.serverStream(method, bytes, call.upstream);
+  const messages = (async function* () {
+    for await (const answer of source) {
+      const json = messageJson(method.output, answer) as JsonObject;
+      const id = typeof json["eventId"] === "string" ? json["eventId"] : undefined;
+      yield { id: id || undefined, json: JSON.stringify(json) };
+    }
+  })();
+  return { call, messages };
+}
+
+async function redeem(
+  deps: EdgeDeps,
+  ticket: string,
+  ids: { requestId: string; traceparent: string },
+): Promise<string> {
+  const method = IdentityInternalService.method.redeemStreamTicket;
+  const request = toBinary(
+    RedeemStreamTicketRequestSchema,
+    create(RedeemStreamTicketRequestSchema, { ticket }),
+  );
+  const headers = { "x-request-id": ids.requestId, traceparent: ids.traceparent };
+  const answer = await deps.upstream.unary(method, request, { headers });
+  return `Bearer ${fromBinary(RedeemStreamTicketResponseSchema, answer).accessToken}`;
+}

@@ -39,7 +39,7 @@ export async function startGateway(
   const verifier = host.verifier ?? createTokenVerifier(wall);
   const running: Runnable[] = [upstream];
   if (!host.verifier) {
-    const address = host.address("identity");
+    const address = () => host.address("identity");
     const channel = createChannel({ service: "identity", address, identity, wall, log });
     running.push(channel, watchTrust(channel, verifier, { wall, log }));
   }

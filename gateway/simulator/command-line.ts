@@ -55,7 +55,7 @@ export function splitArguments(
 
 function unknownOption(name: string, known: readonly string[]): string {
   const nearest = closest(name, known);
-  const near = distance(name, nearest) <= Math.max(2, nearest.length / 2);
+  const near = distance(name, nearest) <= Math.max(3, nearest.length / 2);
   return `unknown option ${name}; ${near ? `did you mean ${nearest}?` : "--help lists them"}`;
 }
 

@@ -26,10 +26,14 @@ const KNOWN = {
   strayHint: "files are given with --in",
 };
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   const given = splitArguments(argv, KNOWN);
   if ("error" in given) throw new InputError(given.error);
-  if (given.flags.has("--help")) return console.log(HELP);
+  if (given.flags.has("--help")) return print(HELP);
   const inputs = given.values.get("--in");
   const output = given.values.get("--out")?.[0];
   if (inputs === undefined || output === undefined) {
@@ -43,9 +47,9 @@ async function main(argv: readonly string[]): Promise<void> {
   const zones = await readZones(given.values.get("--zones")?.[0] ?? ZONES_FILE);
 
   const written = await writeCsv(output, TRIP_COLUMNS, rowsOf(inputs, every));
-  if (written === 0) return console.log(`${output}: the files hold no rows`);
+  if (written === 0) return print(`${output}: the files hold no rows`);
   const { trips, bad, skipped } = await readTrips(output, zones);
-  console.log(
+  print(
     `${output}: ${written} rows, of which ${trips.length} can be played; ${bad.length} bad, ${skipped.length} skipped`,
   );
 }
@@ -57,7 +61,7 @@ async function* rowsOf(inputs: readonly string[], every: number): AsyncGenerator
     yield* rows;
     firstId += counts.read;
     const damaged = counts.damaged > 0 ? `, ${counts.damaged} of them damaged and left out` : "";
-    console.log(`${path}: ${counts.read} rows of ${color} taxis${damaged}`);
+    print(`${path}: ${counts.read} rows of ${color} taxis${damaged}`);
   }
 }
 
@@ -65,6 +69,6 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof InputError)) throw error;
-  console.error(error.message);
+  process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

@@ -142,6 +142,12 @@ describe("CSV records", () => {
     );
   });
 
+  it("show nothing of a file that is no table which a terminal would obey", async () => {
+    expect(await failing(readFileOf("\u007fELF\u0002\u001b[2J\u0000,x\n", ["a"]))).to.equal(
+      'table.csv has no column "a"; it has: ?elf??[2j?, x',
+    );
+  });
+
   it("refuse a file that has a column twice", async () => {
     expect(await failing(readFileOf("a,b,A\n1,2,3\n", ["a", "b"]))).to.equal(
       'table.csv has the column "a" twice',

@@ -85,9 +85,9 @@ async function* splitRecords(
   const waiting: Line[] = [];
   const lineAt = async (index: number): Promise<Line | undefined> => {
     while (waiting.length <= index) {
-      const { value, done } = await lines.next();
-      if (done === true) return undefined;
-      waiting.push(value);
+      const next = await lines.next();
+      if (next.done === true) return undefined;
+      waiting.push(next.value);
     }
     return waiting[index];
   };
@@ -126,11 +126,12 @@ async function* splitRecords(
 function parseQuoted(text: string): string[] | "unclosed" | "broken" {
   try {
     const records: string[][] = parse(text, {
+      // Blanks between a comma and a quote.
       trim: true,
       relax_quotes: true,
       relax_column_count: true,
     });
-    return records.length === 1 ? records[0]! : "broken";
+    return records.length === 1 ? records[0]!.map((cell) => cell.trim()) : "broken";
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     return error.code === "CSV_QUOTE_NOT_CLOSED" ? "unclosed" : "broken";
@@ -169,7 +170,8 @@ function named(line: number, cells: readonly string[], columns: readonly string[
   return { line, fields: new Map(columns.map((name, index) => [name, cells[index]!])) };
 }
 
-/** A text of at most `length` characters, with a sign where it was cut. */
+/** A text fit to be shown: at most `length` characters, a sign where it was cut, nothing unprintable. */
 export function shorten(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  const shown = text.slice(0, length).replace(/\p{C}/gu, "?");
+  return text.length <= length ? shown : `${shown.slice(0, length - 1)}…`;
 }

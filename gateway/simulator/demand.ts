@@ -34,7 +34,7 @@ export interface Demand {
 
 /**
  * Folds trips of any dates into one day by the local time at which they began: a month of trips, one
- * in 1,700 of them recorded, becomes a day of a small city. Requests come in the order of play; trips
+ * in 1,900 of them recorded, becomes a day of a small city. Requests come in the order of play; trips
  * of the same second keep the order of the file. With `limit`, only the first so many are played.
  */
 export function foldDay(

@@ -78,9 +78,11 @@ export function placeTrip(
   }
   const { pickup } = closest;
   let { dropoff, gap } = closest;
-  // A straight line of degrees is not quite a great circle, so one step may fall a hair short.
+  // A straight line of degrees is not quite a great circle, so one step may fall a hair short. Aiming
+  // a micrometer below the length, which coordinates still resolve, makes every step one forward.
+  const aim = Math.max(0, lengthMeters - 1e-6);
   while (gap > lengthMeters) {
-    dropoff = between(pickup, dropoff, (lengthMeters / gap) * (1 - 1e-9));
+    dropoff = between(pickup, dropoff, aim / gap);
     gap = distanceMeters(pickup, dropoff);
   }
   return { pickup, dropoff, movedDropoff: true };

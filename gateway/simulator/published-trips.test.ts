@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { compressors } from "hyparquet-compressors";
 import { parquetWriteBuffer, type ParquetWriteOptions } from "hyparquet-writer";
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -108,7 +107,7 @@ describe("published files of the city", () => {
   it("are converted from Parquet with other compression, row groups and whole-number types", async () => {
     const zipped = parquetOf(yellowColumns(), {
       codec: "GZIP",
-      compressors: { ...compressors, GZIP: (data: Uint8Array) => gzipSync(data) },
+      compressors: { GZIP: (data) => Uint8Array.from(gzipSync(data)) },
       rowGroupSize: 2,
     });
     expect((await convert(await put("a.parquet", zipped))).lines).to.deep.equal(OURS);
@@ -142,7 +141,7 @@ describe("published files of the city", () => {
         column.name === "trip_distance" ? index + 0.5 : (column.data as unknown[])[index % 3],
       ),
     }));
-    const file = parquetOf(columns as Column[], { rowGroupSize: 7 });
+    const file = parquetOf(columns, { rowGroupSize: 7 });
     const path = await put("many.parquet", file);
     for (const every of [1, 3, 7, 10, 49, 50, 100]) {
       const { lines, counts } = await convert(path, every, 1000);

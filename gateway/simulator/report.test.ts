@@ -52,11 +52,11 @@ describe("percentiles", () => {
     fc.assert(
       fc.property(fc.array(fc.integer(), { minLength: 1 }), (values) => {
         const share = (limit: number) => values.filter((value) => value <= limit).length;
-        for (const [name, value] of Object.entries(percentiles(values))) {
+        for (const [name, value] of Object.entries(percentiles(values)) as [string, number][]) {
           const wanted = (Number(name.slice(1)) / 100) * values.length;
           expect(values).to.include(value);
-          expect(share(value!)).to.be.at.least(wanted);
-          const below = values.filter((other) => other < value!);
+          expect(share(value)).to.be.at.least(wanted);
+          const below = values.filter((other) => other < value);
           if (below.length > 0) expect(share(Math.max(...below))).to.be.below(wanted);
         }
       }),
@@ -241,12 +241,11 @@ describe("printed result", () => {
     const text = formatJson(result);
     expect(text).not.to.contain("\n");
     expect(JSON.parse(text)).to.deep.equal(result);
-    expect(JSON.parse(text).bad_row_list).to.deep.equal(bad);
+    expect(result.bad_row_list).to.deep.equal(bad);
   });
 
   it("is a table with a line for each figure, and the rows that were not played in order", () => {
-    const lines = formatTable(result).split("\n");
-    expect(lines).to.include.ordered.members([
+    const expected = [
       "trips_requested            2",
       "trips_expired              NO_DRIVERS 1",
       "ledger_imbalance_minor     USD 0",
@@ -258,13 +257,19 @@ describe("printed result", () => {
       "rows not played:",
       "  line 4       skipped  the distance is 0",
       "  line 9       bad      the dropoff is not after the pickup",
-    ]);
+    ];
+    const lines = formatTable(result).split("\n");
+    expect(lines.filter((line) => expected.includes(line))).to.deep.equal(expected);
+    for (const name of Object.keys(result).filter((key) => !key.endsWith("_list"))) {
+      expect(lines.filter((line) => line.startsWith(`${name} `))).to.have.length(1);
+    }
   });
 
   it("cuts a long list of rows, and says so", () => {
     const many = Array.from({ length: 250 }, (_, index) => ({ line: index + 2, reason: "x" }));
     const long = buildResult(seen({ rows: { read: 250, bad: many, skipped: [] } }));
     expect(formatTable(long)).to.match(/\n {2}and 50 more; --json lists all$/);
-    expect(JSON.parse(formatJson(long)).bad_row_list).to.have.length(250);
+    expect(JSON.parse(formatJson(long))).to.deep.equal(long);
+    expect(long.bad_row_list).to.have.length(250);
   });
 });

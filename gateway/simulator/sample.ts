@@ -23,10 +23,14 @@ const KNOWN = {
   strayHint: "a file of trips is given with --in",
 };
 
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 async function main(argv: readonly string[]): Promise<void> {
   const given = splitArguments(argv, KNOWN);
   if ("error" in given) throw new InputError(given.error);
-  if (given.flags.has("--help")) return console.log(HELP);
+  if (given.flags.has("--help")) return print(HELP);
   const input = given.values.get("--in")?.[0];
   if (input === undefined) throw new InputError("--in is needed; --help tells more");
   const output = given.values.get("--out")?.[0] ?? SAMPLE_TRIPS_FILE;
@@ -38,7 +42,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const { trips } = await readTrips(input, await readZones(ZONES_FILE));
   const lines = new Set(sampleOfDay(trips, count).map(({ line }) => line));
   const written = await writeCsv(output, TRIP_COLUMNS, rowsAt(input, lines));
-  console.log(`${output}: ${written} of ${trips.length} playable trips`);
+  print(`${output}: ${written} of ${trips.length} playable trips`);
 }
 
 async function* rowsAt(path: string, lines: ReadonlySet<number>): AsyncGenerator<string[]> {
@@ -52,6 +56,6 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof InputError)) throw error;
-  console.error(error.message);
+  process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

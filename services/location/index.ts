@@ -14,26 +14,29 @@ const cellMeters = 250;
 const radians = Math.PI / 180;
 const rowDegrees = cellMeters / (earthRadiusMeters * radians);
 const rowCount = Math.ceil(180 / rowDegrees);
-/** More than any row has columns: with it, row and column make one number. */
-const columnLimit = 2 ** 18;
 /** Makes up for rounding at the border of a circle, in degrees (0.1 mm). */
 const margin = 1e-9;
+/** Looking a cell up costs about as much as looking at so many drivers. */
+const driversPerLookup = 3;
+
+/** A cell's drivers, and beside them their unit vectors: x, y, z of the first, of the second, … */
+interface Cell {
+  entries: Entry[];
+  vectors: number[];
+}
 
 interface Entry {
   driver: IndexedDriver;
-  /** Unit vector of the position. */
-  x: number;
-  y: number;
-  z: number;
-  cell: number;
+  row: number;
+  column: number;
   /** The entry's place in its cell's list. */
   slot: number;
 }
 
-/** The drivers of one tenant. */
+/** The drivers of one tenant; cells by row and column, those with nobody left out. */
 interface Grid {
   byDriver: Map<string, Entry>;
-  cells: Map<number, Entry[]>;
+  rows: Map<number, Map<number, Cell>>;
 }
 
 /** An empty index. */
@@ -43,7 +46,7 @@ export function createGridIndex(): GeoIndex {
   return {
     put: (tenantId, driver) => {
       let grid = grids.get(tenantId);
-      if (!grid) grids.set(tenantId, (grid = { byDriver: new Map(), cells: new Map() }));
+      if (!grid) grids.set(tenantId, (grid = { byDriver: new Map(), rows: new Map() }));
       put(grid, columns, driver);
     },
     remove: (tenantId, driverId) => {
@@ -77,81 +80,87 @@ function columnOf(lng: number, count: number): number {
   return Math.floor(((lng + 180) / 360) * count);
 }
 
-function cellOf(columns: Int32Array, { lat, lng }: GeoPoint): number {
-  const row = rowOf(lat);
-  const count = columns[row]!;
-  return row * columnLimit + (columnOf(lng, count) % count);
-}
-
 function put(grid: Grid, columns: Int32Array, driver: IndexedDriver): void {
-  const cell = cellOf(columns, driver);
+  const row = rowOf(driver.lat);
+  const count = columns[row]!;
+  const column = columnOf(driver.lng, count) % count;
   let entry = grid.byDriver.get(driver.driverId);
   if (!entry) {
-    entry = { driver, x: 0, y: 0, z: 0, cell: -1, slot: -1 };
+    entry = { driver, row: -1, column: -1, slot: -1 };
     grid.byDriver.set(driver.driverId, entry);
   }
   entry.driver = driver;
+  if (entry.row !== row || entry.column !== column) {
+    leaveCell(grid, entry);
+    enterCell(grid, entry, row, column);
+  }
+  const { vectors } = grid.rows.get(row)!.get(column)!;
   const cosLat = Math.cos(driver.lat * radians);
-  entry.x = cosLat * Math.cos(driver.lng * radians);
-  entry.y = cosLat * Math.sin(driver.lng * radians);
-  entry.z = Math.sin(driver.lat * radians);
-  if (entry.cell === cell) return;
-  leaveCell(grid, entry);
-  let list = grid.cells.get(cell);
-  if (!list) grid.cells.set(cell, (list = []));
-  entry.cell = cell;
-  entry.slot = list.length;
-  list.push(entry);
+  vectors[entry.slot * 3] = cosLat * Math.cos(driver.lng * radians);
+  vectors[entry.slot * 3 + 1] = cosLat * Math.sin(driver.lng * radians);
+  vectors[entry.slot * 3 + 2] = Math.sin(driver.lat * radians);
+}
+
+function enterCell(grid: Grid, entry: Entry, row: number, column: number): void {
+  let inRow = grid.rows.get(row);
+  if (!inRow) grid.rows.set(row, (inRow = new Map()));
+  let cell = inRow.get(column);
+  if (!cell) inRow.set(column, (cell = { entries: [], vectors: [] }));
+  entry.row = row;
+  entry.column = column;
+  entry.slot = cell.entries.length;
+  cell.entries.push(entry);
 }
 
 /** The last entry of the cell takes the place that becomes free. */
 function leaveCell(grid: Grid, entry: Entry): void {
-  const list = grid.cells.get(entry.cell);
-  if (!list) return;
-  const last = list.pop()!;
+  const inRow = grid.rows.get(entry.row);
+  const cell = inRow?.get(entry.column);
+  if (!inRow || !cell) return;
+  const { entries, vectors } = cell;
+  const last = entries.pop()!;
   if (last !== entry) {
-    list[entry.slot] = last;
+    for (let i = 0; i < 3; i += 1) vectors[entry.slot * 3 + i] = vectors[entries.length * 3 + i]!;
+    entries[entry.slot] = last;
     last.slot = entry.slot;
   }
-  if (list.length === 0) grid.cells.delete(entry.cell);
+  vectors.length = entries.length * 3;
+  if (entries.length > 0) return;
+  inRow.delete(entry.column);
+  if (inRow.size === 0) grid.rows.delete(entry.row);
 }
 
 function nearest(grid: Grid, columns: Int32Array, query: NearestQuery): FoundDriver[] {
   const { point, radiusMeters } = query;
-  const best = createBest(query);
+  const best = newBest(query);
   for (let seen = 0, radius = Math.min(cellMeters, radiusMeters); ;) {
-    if ((radius / cellMeters) ** 2 * 4 > grid.byDriver.size) {
-      // The circle has more cells than there are drivers: looking at each driver once is less.
-      const rest = createBest(query);
-      for (const entry of grid.byDriver.values()) rest.offer(entry);
-      return rest.found();
+    if ((radius / cellMeters) ** 2 * 4 * driversPerLookup > grid.byDriver.size) {
+      // More cells than drivers: looking at each driver once is less.
+      const all = newBest(query);
+      for (const row of grid.rows.values()) for (const cell of row.values()) offer(all, cell);
+      return found(all);
     }
-    scanCircle(grid, columns, point, seen, radius, best.offer);
-    if (radius >= radiusMeters || best.isFullWithin(radius)) return best.found();
+    scanCircle(grid, columns, point, seen, radius, best);
+    if (radius >= radiusMeters || isFullWithin(best, radius)) return found(best);
     seen = radius;
     radius = Math.min(radius * 2, radiusMeters);
   }
 }
 
-/** Half the width in degrees of the box around a circle; 180 when it holds a pole. */
-function halfWidth(lat: number, angle: number): number {
-  const latRadians = Math.abs(lat) * radians;
-  if (latRadians + angle >= Math.PI / 2) return 180;
-  return Math.asin(Math.sin(angle) / Math.cos(latRadians)) / radians + margin;
-}
-
-/** Visits the cells of the box around the circle that the box around the smaller one does not have. */
+/** Looks at the cells of the box around the circle that the box around the smaller one does not have. */
 function scanCircle(
   grid: Grid,
   columns: Int32Array,
   { lat, lng }: GeoPoint,
   seenMeters: number,
   radiusMeters: number,
-  visit: (entry: Entry) => void,
+  best: Best,
 ): void {
   const box = boxOf(lat, radiusMeters);
   const seen = seenMeters > 0 ? boxOf(lat, seenMeters) : undefined;
   for (let row = box.firstRow; row <= box.lastRow; row += 1) {
+    const inRow = grid.rows.get(row);
+    if (!inRow) continue;
     const count = columns[row]!;
     let from = columnOf(lng - box.halfWidth, count);
     let to = columnOf(lng + box.halfWidth, count);
@@ -161,82 +170,121 @@ function scanCircle(
       if (seenTo - seenFrom + 1 >= count) continue;
       // All around the row: what is left lies east of what was seen, up to its western end.
       if (to - from + 1 >= count) [from, to] = [seenFrom, seenFrom + count - 1];
-      scanRow(grid, row, count, from, seenFrom - 1, visit);
-      scanRow(grid, row, count, seenTo + 1, to, visit);
+      scanRow(inRow, count, from, seenFrom - 1, best);
+      scanRow(inRow, count, seenTo + 1, to, best);
     } else {
       if (to - from + 1 >= count) [from, to] = [0, count - 1];
-      scanRow(grid, row, count, from, to, visit);
+      scanRow(inRow, count, from, to, best);
     }
   }
-}
-
-function boxOf(lat: number, radiusMeters: number) {
-  const angle = radiusMeters / earthRadiusMeters;
-  const halfHeight = angle / radians + margin;
-  return {
-    firstRow: rowOf(lat - halfHeight),
-    lastRow: rowOf(lat + halfHeight),
-    halfWidth: halfWidth(lat, angle),
-  };
 }
 
 function scanRow(
-  grid: Grid,
-  row: number,
+  inRow: Map<number, Cell>,
   count: number,
   from: number,
   to: number,
-  visit: (entry: Entry) => void,
+  best: Best,
 ): void {
   for (let column = from; column <= to; column += 1) {
     const wrapped = column < 0 ? column + count : column >= count ? column - count : column;
-    const list = grid.cells.get(row * columnLimit + wrapped);
-    if (list) for (const entry of list) visit(entry);
+    const cell = inRow.get(wrapped);
+    if (cell) offer(best, cell);
   }
 }
 
-/** Keeps the nearest entries that fit a query. */
-function createBest(query: NearestQuery) {
-  const { limit, cityId, vehicleClass, seenSinceMs } = query;
-  const cosLat = Math.cos(query.point.lat * radians);
-  const x = cosLat * Math.cos(query.point.lng * radians);
-  const y = cosLat * Math.sin(query.point.lng * radians);
-  const z = Math.sin(query.point.lat * radians);
-  const entries: Entry[] = [];
-  const chords: number[] = [];
-  // Squared chords. Beyond this one an entry is too far, or worse than what is kept already.
-  let worst = squaredChord(query.radiusMeters);
-
-  const offer = (entry: Entry): void => {
-    const chord = (entry.x - x) ** 2 + (entry.y - y) ** 2 + (entry.z - z) ** 2;
-    if (chord > worst) return;
-    const { driver } = entry;
-    if (driver.timeMs < seenSinceMs) return;
-    if (cityId !== undefined && driver.cityId !== cityId) return;
-    if (vehicleClass !== undefined && driver.vehicleClass !== vehicleClass) return;
-    let at = entries.length;
-    while (at > 0 && chords[at - 1]! > chord) at -= 1;
-    if (at === limit) return;
-    entries.splice(at, 0, entry);
-    chords.splice(at, 0, chord);
-    if (entries.length > limit) {
-      entries.pop();
-      chords.pop();
-    }
-    if (entries.length === limit) worst = chords[limit - 1]!;
-  };
-
+/** The rows of a circle, and half its width in degrees: 180 when it holds a pole. */
+function boxOf(lat: number, radiusMeters: number) {
+  const angle = radiusMeters / earthRadiusMeters;
+  const halfHeight = angle / radians + margin;
+  const latRadians = Math.abs(lat) * radians;
+  const holdsPole = latRadians + angle >= Math.PI / 2;
   return {
-    offer,
-    /** Whether nothing outside this radius can change the result. */
-    isFullWithin: (radiusMeters: number) =>
-      entries.length === limit && worst <= squaredChord(radiusMeters),
-    found: (): FoundDriver[] =>
-      entries.map(({ driver }, i) => ({
-        driver,
-        distanceMeters: 2 * earthRadiusMeters * Math.asin(Math.min(1, Math.sqrt(chords[i]!) / 2)),
-      })),
+    firstRow: rowOf(lat - halfHeight),
+    lastRow: rowOf(lat + halfHeight),
+    halfWidth: holdsPole
+      ? 180
+      : Math.asin(Math.sin(angle) / Math.cos(latRadians)) / radians + margin,
   };
+}
+
+/** The nearest drivers found so far that fit a query. Data only: a search makes no functions. */
+interface Best {
+  query: NearestQuery;
+  /** Unit vector of the query's point. */
+  x: number;
+  y: number;
+  z: number;
+  drivers: IndexedDriver[];
+  /** Squared chords to them, ascending. */
+  chords: number[];
+  /** Beyond this squared chord a driver is too far, or worse than those kept. */
+  worst: number;
+}
+
+function newBest(query: NearestQuery): Best {
+  const { lat, lng } = query.point;
+  const cosLat = Math.cos(lat * radians);
+  return {
+    query,
+    x: cosLat * Math.cos(lng * radians),
+    y: cosLat * Math.sin(lng * radians),
+    z: Math.sin(lat * radians),
+    drivers: [],
+    chords: [],
+    worst: squaredChord(query.radiusMeters),
+  };
+}
+
+/** Takes the drivers of a cell that are near enough and fit. */
+function offer(best: Best, { entries, vectors }: Cell): void {
+  const { x, y, z, query } = best;
+  for (let i = 0, v = 0; i < entries.length; i += 1, v += 3) {
+    const dx = vectors[v]! - x;
+    const dy = vectors[v + 1]! - y;
+    const dz = vectors[v + 2]! - z;
+    const chord = dx * dx + dy * dy + dz * dz;
+    if (chord > best.worst) continue;
+    const { driver } = entries[i]!;
+    if (fits(driver, query)) keep(best, driver, chord);
+  }
+}
+
+function fits(driver: IndexedDriver, { cityId, vehicleClass, seenSinceMs }: NearestQuery): boolean {
+  return (
+    driver.timeMs >= seenSinceMs &&
+    (cityId === undefined || driver.cityId === cityId) &&
+    (vehicleClass === undefined || driver.vehicleClass === vehicleClass)
+  );
+}
+
+/** Puts a driver in his place by distance; of more than the limit the furthest falls out. */
+function keep(best: Best, driver: IndexedDriver, chord: number): void {
+  const { drivers, chords } = best;
+  const { limit } = best.query;
+  let at = drivers.length;
+  while (at > 0 && chords[at - 1]! > chord) at -= 1;
+  if (at === limit) return;
+  const kept = Math.min(limit, drivers.length + 1);
+  for (let i = kept - 1; i > at; i -= 1) {
+    drivers[i] = drivers[i - 1]!;
+    chords[i] = chords[i - 1]!;
+  }
+  drivers[at] = driver;
+  chords[at] = chord;
+  if (kept === limit) best.worst = chords[limit - 1]!;
+}
+
+/** Whether nothing outside this radius can change the result. */
+function isFullWithin(best: Best, radiusMeters: number): boolean {
+  return best.drivers.length === best.query.limit && best.worst <= squaredChord(radiusMeters);
+}
+
+function found({ drivers, chords }: Best): FoundDriver[] {
+  return drivers.map((driver, i) => ({
+    driver,
+    distanceMeters: 2 * earthRadiusMeters * Math.asin(Math.min(1, Math.sqrt(chords[i]!) / 2)),
+  }));
 }
 
 function squaredChord(meters: number): number {

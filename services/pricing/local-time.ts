@@ -53,6 +53,6 @@ function readOffsetMs(time: Date, timeZone: string): number {
   }
   const parts: Record<string, number> = {};
   for (const { type, value } of formatter.formatToParts(time)) parts[type] = Number(value);
-  const { year, month, day, hour, minute, second } = parts as Record<string, number>;
+  const { year, month, day, hour, minute, second } = parts;
   return Date.UTC(year!, month! - 1, day, hour, minute, second) - time.getTime();
 }

@@ -45,6 +45,8 @@ export function openQuote(
 ): TripTerms {
   const [message, signature] = token.split(".").map((part) => Buffer.from(part, "base64url"));
   if (!message || !signature || !isSigned(secrets, message, signature)) throw invalidQuote();
+  // Decoding skips what is not base64url; only the one spelling that was given out is taken.
+  if (`${encode(message)}.${encode(signature)}` !== token) throw invalidQuote();
   // From here on the bytes are ours.
   const content = decode(message);
   if (content.tenantId !== holder.tenantId || content.riderId !== holder.riderId) {

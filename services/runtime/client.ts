@@ -48,7 +48,7 @@ export type Client<D extends ClientDefinition> = {
 /** A connection to one service. */
 export interface Channel extends Runnable {
   service: string;
-  grpc: GrpcClient;
+  readonly grpc: GrpcClient;
   guard: Guard;
   wall: WallClock;
 }
@@ -56,13 +56,16 @@ export interface Channel extends Runnable {
 /** Connects to a service; nothing is sent before the first call. */
 export function createChannel(options: {
   service: string;
-  address: string;
+  /** Asked at the first call: a service may be connected to before it has started. */
+  address: () => string;
   identity: TlsIdentity;
   wall: WallClock;
   log: Logger;
 }): Channel {
   const { service, wall, log } = options;
-  const grpc = new GrpcClient(options.address, channelCredentials(options.identity), {
+  let client: GrpcClient | undefined;
+  const connect = () =>
+    new GrpcClient(options.address(), channelCredentials(options.identity), {
     // The certificate must be that service's, wherever it listens.
     "grpc.ssl_target_name_override": service,
     "grpc.initial_reconnect_backoff_ms": 100,
@@ -73,11 +76,13 @@ export function createChannel(options: {
   });
   return {
     service,
-    grpc,
+    get grpc() {
+      return (client ??= connect());
+    },
     wall,
     guard: createGuard(service, log),
     stop: () => {
-      grpc.close();
+      client?.close();
       return Promise.resolve();
     },
   };

@@ -47,14 +47,34 @@ export function domainClock(options: {
   wallOrigin?: Date;
 }): DomainClock {
   const { wall, rate = 1 } = options;
-  if (!(rate > 0)) throw new RangeError(`the domain clock's rate must be positive, not ${rate}`);
-  const wallOriginMs = (options.wallOrigin ?? wall.now()).getTime();
-  const originMs = (options.origin ?? new Date(wallOriginMs)).getTime();
-  const nowMs = () => originMs + (wall.now().getTime() - wallOriginMs) * rate;
+  const wallOrigin = options.wallOrigin ?? wall.now();
+  const clock = steerableClock(wall);
+  clock.steer({ rate, origin: options.origin ?? wallOrigin, wallOrigin });
+  return clock;
+}
+
+/** A domain clock that a simulation can set. */
+export interface SteerableClock extends DomainClock {
+  /** From `wallOrigin` (now, when left out) on the clock shows `origin` and runs at `rate`. */
+  steer(course: { origin: Date; rate: number; wallOrigin?: Date }): void;
+}
+
+/** A domain clock that follows the wall clock until it is steered. */
+export function steerableClock(wall: WallClock): SteerableClock {
+  let course = { originMs: 0, wallOriginMs: 0, rate: 1 };
+  const nowMs = () => course.originMs + (wall.now().getTime() - course.wallOriginMs) * course.rate;
   return {
-    rate,
+    get rate() {
+      return course.rate;
+    },
     now: () => new Date(nowMs()),
-    wallMsUntil: (time) => Math.max(0, (time.getTime() - nowMs()) / rate),
+    wallMsUntil: (time) => Math.max(0, (time.getTime() - nowMs()) / course.rate),
+    steer: ({ origin, rate, wallOrigin }) => {
+      if (!(rate > 0))
+        throw new RangeError(`the domain clock's rate must be positive, not ${rate}`);
+      const wallOriginMs = (wallOrigin ?? wall.now()).getTime();
+      course = { originMs: origin.getTime(), wallOriginMs, rate };
+    },
   };
 }
 

@@ -35,8 +35,8 @@ export function between(a: GeoPoint, b: GeoPoint, fraction: number): GeoPoint {
 }
 
 /**
- * A flat chart around `origin`: meters east (x) and north (y) of it. Lengths are right to 0.1 % within
- * some 50 km, up to latitudes of 80°.
+ * A flat chart around `origin`: meters east (x) and north (y) of it. Lengths to the east are off by the
+ * share tan(latitude) × distance / earth's radius: 0.07 % at 5 km from New York.
  */
 export function chartAround(origin: GeoPoint): {
   toXy: (point: GeoPoint) => { x: number; y: number };

@@ -108,7 +108,8 @@ export async function startService(
       let found = channels.get(service);
       if (!found) {
         const identity = host.identity(name);
-        found = createChannel({ service, address: host.address(service), identity, wall, log });
+        const address = () => host.address(service);
+        found = createChannel({ service, address, identity, wall, log });
         channels.set(service, found);
         running.push(found);
       }

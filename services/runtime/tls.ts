@@ -30,8 +30,5 @@ export function channelCredentials(identity: TlsIdentity): ChannelCredentials {
 
 /** The service behind a verified certificate, by its SPIFFE id; empty when it has none of ours. */
 export function peerOfCertificate(certificate: PeerCertificate | undefined): string {
-  for (const name of (certificate?.subjectaltname ?? "").split(", ")) {
-    if (name.startsWith("URI:")) return peerService(name.slice(4)) ?? "";
-  }
-  return "";
+  return peerService(certificate) ?? "";
 }

@@ -2,8 +2,18 @@
  * The folder that holds everything the platform keeps on this machine. One process at a time uses it,
  * and nothing is ever written to a folder that is not ours.
  */
-import { access, constants, mkdir, readdir, readFile, realpath } from "node:fs/promises";
-import { rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  access,
+  constants,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { wallClock, type WallClock } from "../runtime/clock.js";
 import { findProcess } from "./processes.js";

@@ -5,8 +5,19 @@
  * user whom PostgreSQL runs as may not be able to reach the folder. Both are put right here.
  */
 import { execFile } from "node:child_process";
-import { chmod, copyFile, lstat, mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
-import { rename, rm, stat, symlink } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -74,7 +85,8 @@ async function repair(folder: string): Promise<void> {
       if (error.code !== "EEXIST") throw error;
     });
   }
-  for (const program of Object.values(programs(folder))) {
+  const { initdb, postgres } = programs(folder);
+  for (const program of [initdb, postgres]) {
     const { mode } = await stat(program);
     if ((mode & 0o111) !== 0o111) await chmod(program, 0o755);
   }
@@ -83,7 +95,8 @@ async function repair(folder: string): Promise<void> {
 /** Paths relative to the package, each link within one folder. */
 async function readLinks(folder: string): Promise<{ source: string; target: string }[]> {
   try {
-    return JSON.parse(await readFile(join(folder, "pg-symlinks.json"), "utf8"));
+    const links: unknown = JSON.parse(await readFile(join(folder, "pg-symlinks.json"), "utf8"));
+    return links as { source: string; target: string }[];
   } catch {
     return [];
   }

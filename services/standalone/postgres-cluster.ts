@@ -2,8 +2,17 @@
 import { spawn, type SpawnOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chown, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { writeFile } from "node:fs/promises";
+import {
+  chown,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { WallClock } from "../runtime/clock.js";
 import { replaceFile } from "./data-folder.js";

@@ -1,8 +1,18 @@
 import { expect } from "chai";
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
-import { rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -93,7 +103,7 @@ describe("the embedded PostgreSQL", function () {
     const dataDir = join(home, "data");
     const child = spawnNode({ dataDir });
     await waitFor("initdb at work", async () =>
-      (await readdir(dataDir)).some((entry) => entry.startsWith("postgres.new-")),
+      (await readdir(dataDir)).some((entry) => /^postgres\.new-.*\.pid$/.test(entry)),
     );
     child.kill("SIGKILL");
     await once(child, "exit");
@@ -211,7 +221,9 @@ describe("the embedded PostgreSQL", function () {
           commit: "on",
         },
       ]);
-      const refused = await query(server.url("postgres", "guess"), "SELECT 1").catch((e) => e);
+      const refused = await query(server.url("postgres", "guess"), "SELECT 1").catch(
+        (e: unknown) => e,
+      );
       expect(refused).to.include({ code: "28P01" });
       const password = join(dataDir, "postgres-password");
       expect((await stat(password)).mode & 0o777).to.equal(0o600);
@@ -333,7 +345,10 @@ async function talk(options: ChildOptions) {
   const child = spawnNode(options);
   const exited = once(child, "exit").then(([code]) => code as number | null);
   const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const nextLine = async () => JSON.parse((await lines.next()).value ?? "null") as unknown;
+  const nextLine = async (): Promise<unknown> => {
+    const line = await lines.next();
+    return line.done ? null : JSON.parse(line.value);
+  };
   const report = (await nextLine()) as ChildReport | null;
   if (!report) throw new Error(`the child said nothing and exited with ${await exited}`);
   return { child, exited, nextLine, report };
@@ -371,8 +386,8 @@ async function query(url: string, sql: string): Promise<unknown[]> {
   const client = new pg.Client(url);
   await client.connect();
   try {
-    const result = await client.query(sql);
-    return result.rows;
+    const { rows } = await client.query<Record<string, unknown>>(sql);
+    return rows;
   } finally {
     await client.end();
   }

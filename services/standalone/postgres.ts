@@ -171,9 +171,11 @@ async function launchOnce(
   const { cluster, user, wall } = options;
   const settings = Object.entries({ ...options.settings, port: String(port) });
   const args = [
-    ...["-D", await clusterArgument(cluster, user)],
+    "-D",
+    await clusterArgument(cluster, user),
     ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
-    ...["-c", clusterMark(cluster)],
+    "-c",
+    clusterMark(cluster),
   ];
   // A file and not a pipe: a pipe would fill, or break, when Node hangs or is killed.
   const logged = await open(options.logFile, "a", 0o600);

@@ -115,7 +115,7 @@ export async function testHost(
     const key = `${as}>${service}`;
     let channel = channels.get(key);
     if (!channel) {
-      const address = host.address(service);
+      const address = () => host.address(service);
       channel = createChannel({ service, address, identity: identity(as), wall, log });
       channels.set(key, channel);
       running.push(channel);

@@ -33,9 +33,9 @@ try {
   const interrupted = once(process, "SIGINT").then(async () => {
     const client = new pg.Client(server.superuserUrl);
     await client.connect();
-    const { rows } = await client.query("SELECT 'still here' AS answer");
+    const { rows } = await client.query<{ answer: string }>("SELECT 'still here' AS answer");
     await client.end();
-    say(rows[0]);
+    say(rows[0]!);
   });
   const { port, pid, superuserUrl } = server;
   say({ port, pid, superuserUrl });

@@ -1,0 +1,60 @@
+/**
+ * What rider and driver of one ride tell each other outside the platform: the PIN that the rider says
+ * at the door, and the way that is driven.
+ */
+import type { Path } from "./path.js";
+
+/** A ride as it will be driven. */
+export interface PlannedRide {
+  path: Path;
+  durationSeconds: number;
+  pin: string;
+  /** Wall milliseconds (monotonic) at which the platform had taken the request. */
+  requestedAtMs: number;
+  seen: SeenRide;
+}
+
+/** What was seen of a ride on the way. */
+export interface SeenRide {
+  firstOfferMs?: number;
+  acceptMs?: number;
+  pickupDistanceMeters?: number;
+  arrivedAt?: Date;
+}
+
+/** The rides under way, by trip id. */
+export interface Rides {
+  add(tripId: string, ride: PlannedRide): void;
+  find(tripId: string): PlannedRide | undefined;
+  /** When an offer of the trip first came to a driver, in monotonic milliseconds. */
+  offered(tripId: string, atMs: number): void;
+  remove(tripId: string): void;
+}
+
+/** An empty book of rides. */
+export function createRides(): Rides {
+  const rides = new Map<string, PlannedRide>();
+  // An offer may reach a driver before its request's answer reaches the rider.
+  const early = new Map<string, number>();
+  return {
+    add: (tripId, ride) => {
+      rides.set(tripId, ride);
+      const atMs = early.get(tripId);
+      early.delete(tripId);
+      if (atMs !== undefined) ride.seen.firstOfferMs = Math.max(0, atMs - ride.requestedAtMs);
+    },
+    find: (tripId) => rides.get(tripId),
+    offered: (tripId, atMs) => {
+      const ride = rides.get(tripId);
+      if (!ride) {
+        if (!early.has(tripId)) early.set(tripId, atMs);
+        return;
+      }
+      ride.seen.firstOfferMs ??= Math.max(0, atMs - ride.requestedAtMs);
+    },
+    remove: (tripId) => {
+      rides.delete(tripId);
+      early.delete(tripId);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** What `npm start` tells a person. */
+import type { DemoAccounts } from "./demo-accounts.js";
+
+export interface BannerFacts {
+  seconds: number;
+  url: string;
+  metricsUrl: string;
+  dataDir: string;
+  demo: DemoAccounts | undefined;
+}
+
+/** Where everything is, who can log in, and three commands that work as printed. */
+export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFacts): string {
+  const { host } = new URL(url);
+  const lines = [
+    `Ridemesh is ready (${seconds.toFixed(1)} s)`,
+    "",
+    `  gateway   ${url}   REST, Connect, gRPC-Web, gRPC, SSE, WebSocket`,
+    `  map       ${url}/console/`,
+    `  API docs  ${url}/docs/`,
+    `  health    ${url}/health`,
+    `  metrics   ${metricsUrl}`,
+    `  data      ${dataDir}`,
+    "",
+  ];
+  if (demo) {
+    lines.push(
+      "Demo accounts of the operator metro (made for this data folder):",
+      ...[demo.rider, demo.driver, demo.admin].map((a) => `  ${a.email.padEnd(20)} ${a.password}`),
+      "",
+      "Try:",
+      `  curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '{"operator":"metro","email":"${demo.rider.email}","password":"${demo.rider.password}"}'`,
+    );
+  } else {
+    lines.push(
+      "There is no admin yet. Make the first one of an operator, in another terminal:",
+      `  npm run create-admin -- --data-dir ${dataDir} --operator metro --email you@example.org`,
+      "",
+      "Try:",
+      `  curl -s ${url}/api/cities?operator=metro`,
+    );
+  }
+  lines.push(
+    `  npx buf curl --protocol grpc --http2-prior-knowledge -d '{"operator":"metro"}' ${url}/ridemesh.city.v1.CityService/ListCities`,
+    `  grpcurl -plaintext -d '{"operator":"metro"}' ${host} ridemesh.city.v1.CityService/ListCities`,
+    "",
+    "Ctrl-C stops everything.",
+  );
+  return lines.join("\n");
+}

@@ -1,0 +1,200 @@
+/** The whole platform in one process: every service over gRPC and mTLS on loopback, and the gateway. */
+import { startGateway } from "../../gateway/app.js";
+import { defaultGatewayConfig, type GatewayConfig } from "../../gateway/config.js";
+import { createPages } from "../../gateway/pages.js";
+import { startCity } from "../city/app.js";
+import { cityConfig } from "../city/config.js";
+import { startDispatch } from "../dispatch/app.js";
+import { startDriver } from "../driver/app.js";
+import { startEta } from "../eta/app.js";
+import { startIdentity } from "../identity/app.js";
+import type { IdentityConfig } from "../identity/config.js";
+import { startLocation } from "../location/app.js";
+import { startNotification } from "../notification/app.js";
+import { startPayment } from "../payment/app.js";
+import { startPricing } from "../pricing/app.js";
+import { startRider } from "../rider/app.js";
+import { createPostgresBus, migrateBus } from "../runtime/bus-postgres.js";
+import { createAuthority } from "../runtime/certificates.js";
+import { createChannel } from "../runtime/client.js";
+import type { DomainClock, WallClock } from "../runtime/clock.js";
+import { setUpDatabase } from "../runtime/database-setup.js";
+import { stopAll, type Runnable } from "../runtime/lifecycle.js";
+import type { Logger } from "../runtime/log.js";
+import { createMetrics, type Metrics } from "../runtime/metrics.js";
+import { createSecrets, type DataKey } from "../runtime/secrets.js";
+import type { Host, RunningService } from "../runtime/service.js";
+import { createTokenVerifier } from "../runtime/token.js";
+import { watchTrust } from "../runtime/watch.js";
+import { startTrip } from "../trip/app.js";
+
+/** What starts each service. */
+const starters = {
+  city: (host: Host) => startCity(host, cityConfig({})),
+  identity: (host: Host, options: PlatformOptions) => startIdentity(host, options.identity),
+  eta: (host: Host) => startEta(host),
+  rider: (host: Host) => startRider(host),
+  driver: (host: Host) => startDriver(host),
+  location: (host: Host) => startLocation(host),
+  pricing: (host: Host) => startPricing(host),
+  payment: (host: Host) => startPayment(host),
+  notification: (host: Host) => startNotification(host),
+  trip: (host: Host) => startTrip(host),
+  dispatch: (host: Host) => startDispatch(host),
+} as const;
+
+/** The services' names. */
+export const serviceNames = Object.keys(starters) as (keyof typeof starters)[];
+
+export interface PlatformOptions {
+  /** The database, as a user who may make roles and schemas. */
+  superuserUrl: string;
+  dataDir: string;
+  dataKeys: [DataKey, ...DataKey[]];
+  identity: IdentityConfig;
+  gateway?: Partial<GatewayConfig>;
+  /** The account that the console logs in with by itself; only for demonstrations. */
+  demoViewer?: { operator: string; email: string; password: string };
+  wall: WallClock;
+  domain: DomainClock;
+  log: Logger;
+  /** Connections a service. */
+  poolSize?: number;
+}
+
+export interface Platform extends Runnable {
+  gatewayPort: number;
+  /** The gateway's base URL on this machine. */
+  url: string;
+  metrics: Metrics;
+  domain: DomainClock;
+  services: Map<string, RunningService>;
+}
+
+/** As long as one run of one machine may reasonably be; every start makes a new authority. */
+const certificateSeconds = 30 * 86_400;
+
+/** Starts everything; resolves when calls are answered. On failure nothing is left running. */
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { wall, domain, log } = options;
+  const running: Runnable[] = [];
+  try {
+    const [database, identities] = await Promise.all([
+      setUpDatabase(options.superuserUrl, [...serviceNames, "bus"]),
+      issueIdentities([...serviceNames, "gateway"], wall),
+    ]);
+    await migrateBus(database.ownerUrl, log);
+    const bus = await createPostgresBus({ url: database.urls["bus"]!, wall, log });
+    running.push(bus);
+
+    const services = new Map<string, RunningService>();
+    const verifier = createTokenVerifier(wall);
+    const metrics = createMetrics();
+    const host: Host = {
+      wall,
+      domain,
+      log,
+      metrics,
+      bus,
+      secrets: createSecrets(options.dataKeys),
+      database: {
+        ownerUrl: database.ownerUrl,
+        url: (service) => database.urls[service]!,
+        poolSize: options.poolSize ?? 6,
+      },
+      identity: (service) => identities.get(service)!,
+      address: (service) => {
+        const port = services.get(service)?.port;
+        if (port === undefined) throw new Error(`service ${service} has not started`);
+        return `127.0.0.1:${port}`;
+      },
+      listen: () => ({ host: "127.0.0.1", port: 0 }),
+      verifier,
+      dataDir: options.dataDir,
+    };
+
+    // City and identity are needed by all others at once; among these, addresses are asked for late.
+    for (const wave of [["city"], ["identity"], serviceNames.slice(2)] as const) {
+      await settled(
+        wave.map(async (name) => {
+          const service = await starters[name as keyof typeof starters](host, options);
+          services.set(name, service);
+          running.push(service);
+        }),
+      );
+    }
+    const trust = createChannel({
+      service: "identity",
+      address: () => host.address("identity"),
+      identity: identities.get("gateway")!,
+      wall,
+      log,
+    });
+    running.push(trust, watchTrust(trust, verifier, { wall, log }));
+
+    const pages = await createPages(options.demoViewer ? { demo: options.demoViewer } : {});
+    const gateway = await startGateway(
+      host,
+      { ...defaultGatewayConfig, ...options.gateway },
+      {
+        pages,
+        checks: [
+          { name: "database", critical: true, check: () => services.get("city")!.check() },
+          ...serviceNames.map((name) => ({
+            name,
+            critical: false,
+            check: () => services.get(name)!.check(),
+          })),
+        ],
+      },
+    );
+    running.push(gateway);
+    return {
+      gatewayPort: gateway.port,
+      url: `http://127.0.0.1:${gateway.port}`,
+      metrics,
+      domain,
+      services,
+      stop: () => stopPlatform(running, services),
+    };
+  } catch (error) {
+    await stopAll(running).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The gateway first, then all services side by side, then what they stand on. */
+async function stopPlatform(
+  running: Runnable[],
+  services: Map<string, RunningService>,
+): Promise<void> {
+  const own = new Set<Runnable>(services.values());
+  const last = running.findIndex((one) => own.has(one));
+  const others = running.filter((one) => !own.has(one));
+  const below = others.filter((one) => running.indexOf(one) < last);
+  const above = others.filter((one) => running.indexOf(one) > last);
+  await stopAll(above);
+  await settled([...services.values()].map((service) => service.stop()));
+  await stopAll(below);
+}
+
+/** Waits for all, then throws the first failure: nothing goes on behind one's back. */
+async function settled(work: Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+async function issueIdentities(names: readonly string[], wall: WallClock) {
+  const authority = await createAuthority({ now: wall.now() });
+  const issued = await Promise.all(
+    names.map(async (service) => {
+      const lifetimeSeconds = certificateSeconds;
+      return [
+        service,
+        await authority.issue({ service, now: wall.now(), lifetimeSeconds }),
+      ] as const;
+    }),
+  );
+  return new Map(issued);
+}

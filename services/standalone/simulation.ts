@@ -1,0 +1,122 @@
+/**
+ * The platform as a replay needs it: in a process of its own, over a temporary data folder, without
+ * limits, its clock in the hand of the parent process. Spoken to over Node's IPC channel.
+ */
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { steerableClock, wallClock } from "../runtime/clock.js";
+import { stopAll, type Runnable } from "../runtime/lifecycle.js";
+import { createLogger } from "../runtime/log.js";
+import { loadDemoAccounts } from "./demo-accounts.js";
+import { startPlatform, type Platform } from "./platform.js";
+import { startEmbeddedPostgres, type EmbeddedPostgres } from "./postgres.js";
+import { loadDataKeys } from "./secrets-file.js";
+
+/** What the parent says. */
+export type SimulationCommand =
+  { kind: "steer"; originMs: number; rate: number } | { kind: "usage" } | { kind: "stop" };
+
+/** What the platform says. */
+export type SimulationMessage =
+  | {
+      kind: "ready";
+      url: string;
+      databaseUrl: string;
+      admin: { operator: string; email: string; password: string };
+    }
+  | { kind: "steered" }
+  | { kind: "usage"; platformCpuSeconds: number; postgresCpuSeconds: number; peakRssBytes: number }
+  | { kind: "failed"; message: string };
+
+const say = (message: SimulationMessage): void => {
+  process.send?.(message);
+};
+
+const running: Runnable[] = [];
+const folder = await mkdtemp(join(tmpdir(), "ridemesh-replay-"));
+running.push({ stop: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }) });
+let stopping = false;
+const stop = (code: number): void => {
+  if (stopping) return;
+  stopping = true;
+  void stopAll(running).then(
+    () => process.exit(code),
+    () => process.exit(1),
+  );
+};
+process.on("disconnect", () => stop(0));
+process.on("SIGTERM", () => stop(0));
+// The terminal's Ctrl-C reaches us too; the parent decides when to stop.
+process.on("SIGINT", () => undefined);
+
+const wall = wallClock;
+const clock = steerableClock(wall);
+clock.steer({ origin: new Date("2019-03-06T00:00:00Z"), rate: 1 });
+let postgres: EmbeddedPostgres;
+let platform: Platform;
+try {
+  const log = createLogger({ level: "warn", destination: join(folder, "ridemesh.log") });
+  postgres = await startEmbeddedPostgres({ dataDir: join(folder, "data"), log, settings: "test" });
+  running.push(postgres);
+  const accounts = await loadDemoAccounts(folder);
+  platform = await startPlatform({
+    superuserUrl: postgres.superuserUrl,
+    dataDir: join(folder, "data"),
+    dataKeys: await loadDataKeys(folder),
+    identity: { bcryptCost: 4, temporaryData: true, firstAccounts: [accounts.admin] },
+    gateway: { host: "127.0.0.1", port: 0, limits: { perMinute: 0, burst: 0 } },
+    wall,
+    domain: clock,
+    log,
+  });
+  running.push(platform);
+  const { email, password, tenantId: operator } = accounts.admin;
+  const databaseUrl = postgres.superuserUrl;
+  say({ kind: "ready", url: platform.url, databaseUrl, admin: { operator, email, password } });
+} catch (error) {
+  say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+  stop(1);
+}
+
+process.on("message", (command: SimulationCommand) => {
+  switch (command.kind) {
+    case "steer":
+      clock.steer({ origin: new Date(command.originMs), rate: command.rate });
+      say({ kind: "steered" });
+      return;
+    case "usage":
+      void usage().then(say);
+      return;
+    case "stop":
+      stop(0);
+      return;
+  }
+});
+
+async function usage(): Promise<SimulationMessage> {
+  const { user, system } = process.cpuUsage();
+  return {
+    kind: "usage",
+    platformCpuSeconds: (user + system) / 1e6,
+    postgresCpuSeconds: await familyCpuSeconds(postgres.pid),
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  };
+}
+
+/** CPU time of a process and its children, the ended ones included; 0 where /proc is not there. */
+async function familyCpuSeconds(pid: number): Promise<number> {
+  const clockTicks = 100;
+  let ticks = 0;
+  for (const entry of await readdir("/proc").catch(() => [])) {
+    if (!/^[0-9]+$/.test(entry)) continue;
+    const text = await readFile(`/proc/${entry}/stat`, "latin1").catch(() => "");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const own = Number(entry) === pid;
+    if (!own && Number(fields[1]) !== pid) continue;
+    // utime, stime; of the server itself also those of its ended children.
+    const used = fields.slice(11, own ? 15 : 13).map(Number);
+    ticks += used.reduce((sum, value) => sum + value, 0);
+  }
+  return ticks / clockTicks;
+}

@@ -1,5 +1,6 @@
 /** Wires the gateway: one public port for every protocol. */
 import { allServices, isExternal, rpcPath } from "../services/runtime/contract.js";
+import type { HealthCheck } from "../services/runtime/health.js";
 import type { Runnable } from "../services/runtime/lifecycle.js";
 import type { Host } from "../services/runtime/service.js";
 import { createTokenVerifier } from "../services/runtime/token.js";
@@ -11,7 +12,7 @@ import { createConnectHandler } from "./connect.js";
 import { serveConnectJson } from "./connect-json.js";
 import { applyCors } from "./cors.js";
 import { idsOf, type EdgeDeps } from "./edge.js";
-import { serveHealth, type HealthCheck } from "./health.js";
+import { serveHealth } from "./health.js";
 import { header, send, urlOf, type HttpRequest, type HttpResponse } from "./http.js";
 import { createLimits } from "./limits.js";
 import { openPort } from "./port.js";

@@ -68,7 +68,8 @@ export async function openPort(options: PortOptions): Promise<Runnable & { port:
         socket.unshift(chunk);
         const isHttp2 = chunk.subarray(0, 3).toString("latin1") === "PRI";
         (isHttp2 ? http2 : http1).emit("connection", socket);
-        socket.resume();
+        // HTTP/2 reads the connection by itself from here on, and breaks when it flows as well.
+        if (!isHttp2) socket.resume();
       };
       socket.setTimeout(requestTimeoutMs, () => socket.destroy());
       socket.once("data", (chunk: Buffer) => {

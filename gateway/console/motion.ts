@@ -17,7 +17,7 @@ export interface Track {
   fromHeading: number;
   /** Degrees clockwise from north. */
   toHeading: number;
-  /** Where it was reported before, oldest first. */
+  /** Where the mark turned, oldest first. */
   trail: WorldPoint[];
 }
 
@@ -70,7 +70,7 @@ export function moveTrack(
     intervalMs,
     fromHeading: headingAt(track, nowMs),
     toHeading: headingDegrees === 0 ? bearingDegrees(track.to, point) : headingDegrees,
-    trail: [...track.trail, track.to].slice(-trailLength),
+    trail: [...track.trail, from].slice(-trailLength),
   };
 }
 

@@ -124,7 +124,10 @@ export function fit({ min, max }: Bounds, size: Size, insets: Insets): View {
 /** Moves what is shown by so many pixels: to the right shows more of the west. */
 export function pan(view: View, dx: number, dy: number): View {
   const { center, worldPixels } = view;
-  return { center: { x: center.x - dx / worldPixels, y: center.y - dy / worldPixels }, worldPixels };
+  return {
+    center: { x: center.x - dx / worldPixels, y: center.y - dy / worldPixels },
+    worldPixels,
+  };
 }
 
 /** Enlarges around a point of the screen, which stays where it is. */

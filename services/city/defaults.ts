@@ -15,16 +15,20 @@ const broadcast = {
   maxOffers: 5,
 };
 
-/** Around the five boroughs and the three airports, outside the rivers' mouths and the county line. */
+/** Around the five boroughs and the three airports, with a kilometre to spare. */
 const newYorkArea = [
-  { lat: 40.92, lng: -73.93 },
-  { lat: 40.9, lng: -73.77 },
-  { lat: 40.8, lng: -73.7 },
+  { lat: 40.52, lng: -74.28 },
+  { lat: 40.49, lng: -74.26 },
+  { lat: 40.49, lng: -74.18 },
+  { lat: 40.53, lng: -73.9 },
   { lat: 40.58, lng: -73.73 },
-  { lat: 40.53, lng: -73.95 },
-  { lat: 40.48, lng: -74.27 },
-  { lat: 40.65, lng: -74.23 },
-  { lat: 40.76, lng: -74.19 },
+  { lat: 40.65, lng: -73.7 },
+  { lat: 40.75, lng: -73.67 },
+  { lat: 40.89, lng: -73.77 },
+  { lat: 40.93, lng: -73.85 },
+  { lat: 40.93, lng: -73.93 },
+  { lat: 40.71, lng: -74.22 },
+  { lat: 40.54, lng: -74.28 },
 ];
 
 /** Lower Manhattan and the Brooklyn waterfront. */

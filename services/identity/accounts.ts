@@ -108,34 +108,49 @@ export async function ensureAccounts(
   deps: AccountDeps,
   accounts: readonly FirstAccount[],
 ): Promise<FirstAccount[]> {
-  const made: FirstAccount[] = [];
-  for (const tenantId of new Set(accounts.map((account) => account.tenantId))) {
-    if (await hasAdmin(deps.pool, tenantId)) continue;
-    const wanted = accounts.filter((account) => account.tenantId === tenantId);
-    // Hashed before the transaction, which must not last.
-    const hashed = await Promise.all(
-      wanted.map(async (given) => {
-        await deps.passwords.check(given.password, given.email);
-        const passwordHash = await deps.passwords.hash(given.password);
-        return { given, account: newAccount(deps, { ...given, phone: "", passwordHash }) };
-      }),
-    );
-    await transaction(deps.pool, async (tx) => {
-      await lockTenant(tx, [tenantId]);
-      if (await hasAdmin(tx, tenantId)) return;
-      for (const { given, account } of hashed) {
-        if (!(await insertAccount(tx, deps.secrets, account))) continue;
-        const { userId, roles } = account.user;
-        const about = { key: userId, tenantId, time: deps.domain.now() };
-        await appendEvents(tx, [newEvent(UserRegistered, { userId, roles }, about)]);
-        const call = { clientAddress: "", requestId: "", now: deps.wall.now() };
-        await audit(tx, deps.secrets, { action: "created", tenantId, userId }, call);
-        made.push(given);
-      }
-    });
-  }
-  if (made.length > 0) deps.wakeRelay();
-  return made;
+  const tenantIds = [...new Set(accounts.map((account) => account.tenantId))];
+  const made = await Promise.all(
+    tenantIds.map((tenantId) =>
+      ensureTenant(
+        deps,
+        tenantId,
+        accounts.filter((account) => account.tenantId === tenantId),
+      ),
+    ),
+  );
+  deps.wakeRelay();
+  return made.flat();
+}
+
+async function ensureTenant(
+  deps: AccountDeps,
+  tenantId: string,
+  wanted: FirstAccount[],
+): Promise<FirstAccount[]> {
+  if (await hasAdmin(deps.pool, tenantId)) return [];
+  // Hashed before the transaction, which must not last.
+  const hashed = await Promise.all(
+    wanted.map(async (given) => {
+      await deps.passwords.check(given.password, given.email);
+      const passwordHash = await deps.passwords.hash(given.password);
+      return { given, account: newAccount(deps, { ...given, phone: "", passwordHash }) };
+    }),
+  );
+  return transaction(deps.pool, async (tx) => {
+    await lockTenant(tx, [tenantId]);
+    if (await hasAdmin(tx, tenantId)) return [];
+    const made: FirstAccount[] = [];
+    for (const { given, account } of hashed) {
+      if (!(await insertAccount(tx, deps.secrets, account))) continue;
+      const { userId, roles } = account.user;
+      const about = { key: userId, tenantId, time: deps.domain.now() };
+      await appendEvents(tx, [newEvent(UserRegistered, { userId, roles }, about)]);
+      const call = { clientAddress: "", requestId: "", now: deps.wall.now() };
+      await audit(tx, deps.secrets, { action: "created", tenantId, userId }, call);
+      made.push(given);
+    }
+    return made;
+  });
 }
 
 /**

@@ -13,12 +13,14 @@ describe("identity config", () => {
 
   it("takes a low cost only for temporary data", () => {
     const low = { RIDEMESH_BCRYPT_COST: "4" };
-    expect(() => identityConfig(low)).to.throw("from 12 to 20, not 4");
+    expect(() => identityConfig(low)).to.throw(
+      "RIDEMESH_BCRYPT_COST is 4, not a whole number from 12 to 20",
+    );
     const temporary = { ...low, RIDEMESH_TEMPORARY_DATA: "true" };
     expect(identityConfig(temporary).bcryptCost).to.equal(4);
     for (const cost of ["3", "21", "4.5", "many"]) {
       expect(() => identityConfig({ ...temporary, RIDEMESH_BCRYPT_COST: cost })).to.throw(
-        "RIDEMESH_BCRYPT_COST must be a whole number from 4 to 20",
+        "not a whole number from 4 to 20",
       );
     }
   });
@@ -30,9 +32,9 @@ describe("identity config", () => {
     expect(read([{ ...account, roles: ["admin", "support"] }])).to.deep.equal([
       { ...account, roles: [Role.ADMIN, Role.SUPPORT] },
     ]);
-    expect(() => read([account])).to.throw("[0].roles is missing");
-    expect(() => read([{ ...account, roles: ["king"] }])).to.throw("there is no role king");
-    expect(() => read([{ roles: ["admin"] }])).to.throw("[0].tenantId is missing");
+    expect(() => read([account])).to.throw("RIDEMESH_FIRST_ACCOUNTS lacks [0].roles");
+    expect(() => read([{ ...account, roles: ["king"] }])).to.throw("has a role king at [0]");
+    expect(() => read([{ roles: ["admin"] }])).to.throw("lacks [0].tenantId");
     expect(() => read({})).to.throw("is not a list");
     expect(() => identityConfig({ RIDEMESH_FIRST_ACCOUNTS: "{" })).to.throw("is not JSON");
   });

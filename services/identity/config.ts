@@ -1,5 +1,6 @@
 /** Settings of the identity service. */
 import { Role } from "../../gen/grpc/ridemesh/options/v1/options.js";
+import { ConfigError, type Environment } from "../runtime/config.js";
 import { roleName } from "../runtime/token.js";
 import type { FirstAccount } from "./accounts.js";
 import type { BreachedPasswords } from "./password-policy.js";
@@ -22,9 +23,9 @@ export const defaultBcryptCost = 12;
  * From the environment: RIDEMESH_BCRYPT_COST, RIDEMESH_TEMPORARY_DATA=true, and
  * RIDEMESH_FIRST_ACCOUNTS, a JSON list of {tenantId, email, password, displayName, roles}.
  *
- * @throws Error that names the variable which cannot be used.
+ * @throws ConfigError that names the variable which cannot be used.
  */
-export function identityConfig(env: Record<string, string | undefined>): IdentityConfig {
+export function identityConfig(env: Environment): IdentityConfig {
   return checkConfig({
     bcryptCost: Number(env["RIDEMESH_BCRYPT_COST"] ?? defaultBcryptCost),
     temporaryData: env["RIDEMESH_TEMPORARY_DATA"] === "true",
@@ -37,16 +38,15 @@ export function checkConfig(config: IdentityConfig): IdentityConfig {
   const { bcryptCost, temporaryData } = config;
   const lowest = temporaryData ? 4 : defaultBcryptCost;
   if (!Number.isInteger(bcryptCost) || bcryptCost < lowest || bcryptCost > 20) {
-    throw new Error(
-      `RIDEMESH_BCRYPT_COST must be a whole number from ${lowest} to 20, not ${bcryptCost}` +
-        (temporaryData ? "" : " (less than 12 only with temporary data)"),
-    );
+    const range = `a whole number from ${lowest} to 20`;
+    const hint = temporaryData ? "" : "; less than 12 only with RIDEMESH_TEMPORARY_DATA=true";
+    throw new ConfigError([`RIDEMESH_BCRYPT_COST is ${bcryptCost}, not ${range}${hint}`]);
   }
   return config;
 }
 
 function parseAccounts(text: string): FirstAccount[] {
-  const wrong = (what: string) => new Error(`RIDEMESH_FIRST_ACCOUNTS: ${what}`);
+  const wrong = (what: string) => new ConfigError([`RIDEMESH_FIRST_ACCOUNTS ${what}`]);
   let list: unknown;
   try {
     list = JSON.parse(text);
@@ -57,11 +57,11 @@ function parseAccounts(text: string): FirstAccount[] {
   return list.map((given: Record<string, unknown>, index) => {
     const word = (name: string): string => {
       const value = given[name];
-      if (typeof value !== "string" || value === "") throw wrong(`[${index}].${name} is missing`);
+      if (typeof value !== "string" || value === "") throw wrong(`lacks [${index}].${name}`);
       return value;
     };
     const roles = Array.isArray(given["roles"]) ? given["roles"].map(String) : [];
-    if (roles.length === 0) throw wrong(`[${index}].roles is missing`);
+    if (roles.length === 0) throw wrong(`lacks [${index}].roles`);
     return {
       tenantId: word("tenantId"),
       email: word("email"),
@@ -69,7 +69,7 @@ function parseAccounts(text: string): FirstAccount[] {
       displayName: word("displayName"),
       roles: roles.map((name) => {
         const role = grantable.find((one) => roleName(one) === name);
-        if (role === undefined) throw wrong(`[${index}].roles: there is no role ${name}`);
+        if (role === undefined) throw wrong(`has a role ${name} at [${index}], which there is not`);
         return role;
       }),
     };

@@ -53,20 +53,35 @@ export function createKeyring(deps: { pool: Pool; secrets: Secrets; wall: WallCl
     return found;
   };
 
+  const reload = async (): Promise<void> => {
+    keys = await loadKeys(pool);
+    if (!needsKey(keys, wall.now())) return;
+    const made = await makeKey();
+    const now = wall.now();
+    const life = { createTime: now, expireTime: keyExpiry(now) };
+    await addKey(pool, secrets, { ...made, ...life }, (known) => needsKey(known, now));
+    keys = await loadKeys(pool);
+  };
+  let reloading: Promise<void> | undefined;
+  const refresh = (): Promise<void> =>
+    (reloading ??= reload().finally(() => (reloading = undefined)));
+
+  const signer = async (): Promise<SigningKey> => {
+    let key = signerOf(keys, wall.now());
+    if (!key) {
+      // The machine has slept past the end of its keys.
+      await refresh();
+      key = signerOf(keys, wall.now());
+    }
+    if (!key) throw unavailable("there is no key to sign tokens with");
+    return key;
+  };
+
   return {
-    refresh: async () => {
-      keys = await loadKeys(pool);
-      if (!needsKey(keys, wall.now())) return;
-      const made = await makeKey();
-      const now = wall.now();
-      const life = { createTime: now, expireTime: keyExpiry(now) };
-      await addKey(pool, secrets, { ...made, ...life }, (known) => needsKey(known, now));
-      keys = await loadKeys(pool);
-    },
+    refresh,
     published: () => activeKeys(keys, wall.now()).map(toMessage),
     sign: async ({ tenantId, user, sessionId, issueTime, expireTime }) => {
-      const key = signerOf(keys, wall.now());
-      if (!key) throw unavailable("there is no key to sign tokens with");
+      const key = await signer();
       return new SignJWT({
         tenant: tenantId,
         roles: user.roles.map(roleName),

@@ -54,7 +54,7 @@ describe("identity: logging in", () => {
 
   it("is locked by the fifth failure, also for the right password, and says for how long", async () => {
     const { email, userId } = await registered();
-    expect(await failTimes(email, 5)).to.deep.equal(new Array(5).fill("BAD_CREDENTIALS"));
+    expect(await failTimes(email, 5)).to.deep.equal(times(5, "BAD_CREDENTIALS"));
     const error = await failure(world.login(email));
     expect(error).to.include({ code: Code.RESOURCE_EXHAUSTED, reason: "ACCOUNT_LOCKED" });
     const seconds = Number(error.metadata["retry_after_seconds"]);
@@ -81,9 +81,9 @@ describe("identity: logging in", () => {
     const { email } = await registered();
     await failTimes(email, 4);
     await world.login(email);
-    expect(await failTimes(email, 4)).to.deep.equal(new Array(4).fill("BAD_CREDENTIALS"));
+    expect(await failTimes(email, 4)).to.deep.equal(times(4, "BAD_CREDENTIALS"));
     world.wall.advance(24 * 3600 + 1);
-    expect(await failTimes(email, 5)).to.deep.equal(new Array(5).fill("BAD_CREDENTIALS"));
+    expect(await failTimes(email, 5)).to.deep.equal(times(5, "BAD_CREDENTIALS"));
     expect((await wrong(email)).reason).to.equal("ACCOUNT_LOCKED");
   });
 
@@ -91,7 +91,7 @@ describe("identity: logging in", () => {
     const email = newEmail();
     const before = world.events.filter((e) => e.type === "AccountLocked").length;
     expect(await failTimes(email, 6)).to.deep.equal([
-      ...new Array<string>(5).fill("BAD_CREDENTIALS"),
+      ...times(5, "BAD_CREDENTIALS"),
       "ACCOUNT_LOCKED",
     ]);
     const { email: other } = await registered();
@@ -157,10 +157,14 @@ describe("identity: logging in", () => {
     );
     expect(rows.map((row) => row.action)).to.deep.equal([
       "registered",
-      ...new Array<string>(5).fill("login_failed"),
+      ...times(5, "login_failed"),
       "account_locked",
       "login_refused",
       "logged_in",
     ]);
   });
 });
+
+function times(count: number, value: string): string[] {
+  return Array.from({ length: count }, () => value);
+}

@@ -14,10 +14,10 @@ const { listSigningKeys, logout } = IdentityServiceService;
 
 describe("identity: trust", () => {
   let world: World;
-  beforeEach(async () => {
+  before(async () => {
     world = await startWorld();
   });
-  afterEach(() => world.t.stop());
+  after(() => world.t.stop());
 
   const kidOf = (accessToken: string) => decodeProtectedHeader(accessToken).kid!;
   const publishedKids = async () => {
@@ -35,6 +35,19 @@ describe("identity: trust", () => {
     });
     return { messages, done };
   };
+
+  it("publishes keys as a JWK set and keeps their private halves encrypted", async () => {
+    const { keys } = await world.t.call.unary(listSigningKeys, undefined, {});
+    expect(keys).to.have.length(1);
+    expect(keys[0]).to.include({ kty: "RSA", use: "sig", alg: "RS256", e: "AQAB" });
+    const [row] = await world.sql<{ row: string; private_key: Buffer }>(
+      "SELECT private_key, public_jwk::text AS row FROM signing_keys",
+    );
+    expect(row!.row).to.not.include('"d"');
+    expect(row!.private_key.toString("latin1")).to.not.include("PRIVATE KEY");
+    const pem = world.t.host.secrets.decryptText(row!.private_key);
+    expect(pem).to.match(/^-----BEGIN PRIVATE KEY-----/);
+  });
 
   it("is told whole at first, then as it changes", async () => {
     const early = await world.register();
@@ -70,7 +83,9 @@ describe("identity: trust", () => {
       sessions.map(({ accessToken }) => world.t.call.unary(logout, accessToken, {})),
     );
     const told = () =>
-      messages.flatMap(({ revokedSessions }) => revokedSessions.map((one) => one.sessionId));
+      messages
+        .slice(1)
+        .flatMap(({ revokedSessions }) => revokedSessions.map((one) => one.sessionId));
     await waitFor("all revocations", () => told().length >= sessions.length);
     expect(told().sort()).to.deep.equal(sessions.map(sessionIdOf).sort());
     stop.abort();
@@ -91,23 +106,13 @@ describe("identity: trust", () => {
     });
   });
 
-  it("reaches every process of the service: revocations of one hold in the other", async () => {
+  it("reaches those who watch another process of the service", async () => {
     const { session } = await world.register();
     const { verifier } = await world.startAnother();
-    await waitFor("keys", () => verifier.verify(session.accessToken));
-    // The calls of this test go to the process that was started last; the first one only polls.
+    await waitFor("trust in both", () => verifier.verify(session.accessToken));
     await world.t.call.unary(logout, session.accessToken, {});
-    await waitFor("the other process", () => world.verifier.isRevoked(sessionIdOf(session)));
-    expect((await failure(world.verifier.verify(session.accessToken))).reason).to.equal(
-      "TOKEN_INVALID",
-    );
-  });
-
-  it("is one set of keys when several processes start at once", async () => {
-    await world.sql("DELETE FROM signing_keys");
-    await Promise.all([world.startAnother(), world.startAnother(), world.startAnother()]);
-    const keys = await world.sql("SELECT kid FROM signing_keys");
-    expect(keys).to.have.length(1);
+    await waitFor("word through the database", () => verifier.isRevoked(sessionIdOf(session)));
+    expect((await failure(verifier.verify(session.accessToken))).reason).to.equal("TOKEN_INVALID");
   });
 
   it("goes over to a new key after 30 days, while tokens of the old one run out", async () => {
@@ -147,16 +152,10 @@ describe("identity: trust", () => {
     await waitFor("trust in the new key", () => world.verifier.verify(next.accessToken));
   });
 
-  it("publishes keys as a JWK set and keeps their private halves encrypted", async () => {
-    const { keys } = await world.t.call.unary(listSigningKeys, undefined, {});
+  it("is one set of keys when several processes start at once", async () => {
+    await world.sql("DELETE FROM signing_keys");
+    await Promise.all([world.startAnother(), world.startAnother(), world.startAnother()]);
+    const keys = await world.sql("SELECT kid FROM signing_keys");
     expect(keys).to.have.length(1);
-    expect(keys[0]).to.include({ kty: "RSA", use: "sig", alg: "RS256", e: "AQAB" });
-    const [row] = await world.sql<{ row: string; private_key: Buffer }>(
-      "SELECT private_key, public_jwk::text AS row FROM signing_keys",
-    );
-    expect(row!.row).to.not.include('"d"');
-    expect(row!.private_key.toString("latin1")).to.not.include("PRIVATE KEY");
-    const pem = world.t.host.secrets.decryptText(row!.private_key);
-    expect(pem).to.match(/^-----BEGIN PRIVATE KEY-----/);
   });
 });

@@ -17,7 +17,6 @@ import {
 import {
   IdentityServiceService,
   type RegisterUserRequest,
-  type RegisterUserResponse,
 } from "../../gen/grpc/ridemesh/identity/v1/identity_service.js";
 import { Role } from "../../gen/grpc/ridemesh/options/v1/options.js";
 import { createChannel } from "../runtime/client.js";
@@ -144,7 +143,7 @@ async function build(t: TestHost, config: IdentityConfig): Promise<World> {
   const register: World["register"] = async (given = {}) => {
     const request = registration(given);
     const answer = await t.call.unary(IdentityServiceService.registerUser, undefined, request);
-    return { session: answer.session!, userId: (answer as RegisterUserResponse).user!.userId };
+    return { session: answer.session!, userId: answer.user!.userId };
   };
   return {
     t: { ...t, stop },

@@ -5,7 +5,7 @@ import type { Logger } from "../runtime/log.js";
 import type { Pool } from "../runtime/postgres.js";
 import { addPointsDay, dropPointsBefore, forgetTrips } from "./store.js";
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 /** Ended trips are remembered for longer than the bus keeps their events. */
 const tripDays = 8;
 

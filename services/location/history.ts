@@ -8,7 +8,7 @@ import { startLoop, type Runnable } from "../runtime/lifecycle.js";
 import type { Logger } from "../runtime/log.js";
 import type { Pool } from "../runtime/postgres.js";
 import { Code, StatusError } from "../runtime/status.js";
-import { dayOf } from "./days.js";
+import { dayMs, dayOf } from "./days.js";
 import { addPointsDay, insertPoints, type StoredPoint } from "./store.js";
 
 export interface History extends Runnable {
@@ -52,7 +52,8 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
   let urgent = false;
   let firstMs = 0;
   let lastStartMs = Number.NEGATIVE_INFINITY;
-  const days = new Set<string>();
+  /** Days that have a partition, counted from the epoch. */
+  const days = new Set<number>();
 
   const loop = startLoop({
     name: "location-history",
@@ -77,9 +78,10 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
     urgent = points.length > batch.length;
     lastStartMs = wall.monotonicMs();
     try {
-      for (const day of new Set(batch.map((point) => dayOf(point.timeMs)))) {
+      for (const { timeMs } of batch) {
+        const day = Math.floor(timeMs / dayMs);
         if (days.has(day)) continue;
-        await addPointsDay(pool, day);
+        await addPointsDay(pool, dayOf(timeMs));
         days.add(day);
       }
       await insertPoints(pool, batch);
@@ -123,11 +125,10 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
       return flush();
     },
     append: async (more) => {
-      const before = points.length;
+      const wasFew = points.length < eagerCount;
       take(more);
       if (points.length >= slowDownAt) return flush();
-      const eager = before < eagerCount && points.length >= eagerCount;
-      if (eager || before === 0) loop.wake();
+      if (wasFew && points.length >= eagerCount) loop.wake();
     },
     flush,
     checkRoom: () => {

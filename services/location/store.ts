@@ -12,7 +12,9 @@ export interface PresenceRow {
   version: bigint;
   tripId: string;
   tripTime: Date | undefined;
-  last: { timeMs: number; lat: number; lng: number; accuracyMeters: number; heading: number } | undefined;
+  last:
+    | { timeMs: number; lat: number; lng: number; accuracyMeters: number; heading: number }
+    | undefined;
 }
 
 interface StoredPresence extends Row {
@@ -223,7 +225,10 @@ export interface StoredPoint {
 }
 
 /** Writes where drivers were last; one row each driver. */
-export async function savePositions(db: Db, points: Omit<StoredPoint, "speedMps">[]): Promise<void> {
+export async function savePositions(
+  db: Db,
+  points: Omit<StoredPoint, "speedMps">[],
+): Promise<void> {
   await upsertPositions(db, [
     textArray(points.map((p) => p.tenantId)),
     plainArray(points.map((p) => p.driverId)),

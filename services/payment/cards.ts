@@ -47,7 +47,7 @@ const ofRider = statement<CardRow>(
 );
 const one = statement<CardRow>(
   "card_one",
-  `SELECT ${columns} FROM cards WHERE tenant_id = $1 AND rider_id = $2 AND card_id = $3`,
+  `SELECT ${columns} FROM cards WHERE tenant_id = $1 AND rider_id = $2 AND card_id::text = $3`,
 );
 const usual = statement<CardRow>(
   "card_default",

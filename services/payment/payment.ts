@@ -131,8 +131,7 @@ export function nextAttempt(
     method: way.method,
     cardId: way.cardId,
     // From the trip, so that whoever carries the attempt out says the same to the gateway.
-    gatewayKey:
-      way.method === PaymentMethodKind.CARD ? `trip/${tenantId}/${tripId}/${number}` : "",
+    gatewayKey: way.method === PaymentMethodKind.CARD ? `trip/${tenantId}/${tripId}/${number}` : "",
     amountMinor: payment.totalMinor,
     currencyCode: payment.currencyCode,
     requestId: made.requestId,
@@ -213,7 +212,8 @@ export function isLeased(attempt: Attempt, wallNow: Date): boolean {
 
 /** A payment, as the contract shows it. */
 export function viewOf(payment: Payment): PaymentView {
-  const { paymentId, tripId, riderId, driverId, purpose, method, cardId, status, failure } = payment;
+  const { paymentId, tripId, riderId, driverId, purpose, method, cardId, status, failure } =
+    payment;
   const { currencyCode, createTime, updateTime } = payment;
   const money = (amountMinor: bigint) => ({ amountMinor, currencyCode });
   return {

@@ -79,10 +79,10 @@ describe("the tariffs that come along", () => {
     });
     const tax = { kind: "flat", amountMinor: 80 };
     expect(amounts).to.deep.equal([
-      [250, 5200, 275, tax],
-      [325, 6760, 275, tax],
-      [400, 8320, 275, tax],
-      [500, 10_400, 275, tax],
+      [225, 5200, 275, tax],
+      [293, 6760, 275, tax],
+      [360, 8320, 275, tax],
+      [450, 10_400, 275, tax],
     ]);
   });
 

@@ -66,14 +66,14 @@ export function createChannel(options: {
   let client: GrpcClient | undefined;
   const connect = () =>
     new GrpcClient(options.address(), channelCredentials(options.identity), {
-    // The certificate must be that service's, wherever it listens.
-    "grpc.ssl_target_name_override": service,
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 2000,
-    "grpc.keepalive_time_ms": 30_000,
-    "grpc.service_config_disable_resolution": 1,
-    "grpc.enable_retries": 0,
-  });
+      // The certificate must be that service's, wherever it listens.
+      "grpc.ssl_target_name_override": service,
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 2000,
+      "grpc.keepalive_time_ms": 30_000,
+      "grpc.service_config_disable_resolution": 1,
+      "grpc.enable_retries": 0,
+    });
   return {
     service,
     get grpc() {

@@ -43,9 +43,7 @@ export function startLoop(options: {
         await options.wall.sleep(waitMs, stopping.signal);
         continue;
       }
-      if (waitMs > 0) {
-        await options.wall.sleep(waitMs, AbortSignal.any([waking.signal, stopping.signal]));
-      }
+      if (waitMs > 0) await options.wall.sleep(waitMs, waking.signal);
     }
   };
   const done = run();
@@ -53,6 +51,8 @@ export function startLoop(options: {
     wake: () => waking.abort(),
     stop: async () => {
       stopping.abort();
+      // One signal for both, because AbortSignal.any leaves a little in a long-lived signal each time.
+      waking.abort();
       await done;
     },
   };

@@ -13,7 +13,7 @@ const runtimeMigrations = new URL("./migrations/", import.meta.url);
 export async function migrateService(options: {
   url: string;
   schema: string;
-  migrations: URL;
+  migrations?: URL | undefined;
   log: Logger;
 }): Promise<void> {
   const client = new pg.Client({ connectionString: options.url });
@@ -22,7 +22,9 @@ export async function migrateService(options: {
     // Two processes of one service may start at once.
     await client.query("SELECT pg_advisory_lock(7262, hashtext($1))", [options.schema]);
     await run(client, options.schema, runtimeMigrations, "runtime_migrations", "up", options.log);
-    await run(client, options.schema, options.migrations, "migrations", "up", options.log);
+    if (options.migrations) {
+      await run(client, options.schema, options.migrations, "migrations", "up", options.log);
+    }
   } finally {
     await client.end();
   }

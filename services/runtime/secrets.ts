@@ -22,6 +22,10 @@ export interface Secrets {
   sign(purpose: string, bytes: Uint8Array): Buffer;
 }
 
+const algorithm = "aes-256-gcm";
+const nonceBytes = 12;
+const tagBytes = 16;
+
 /** Encrypts with the first key; decrypts with any. */
 export function createSecrets(keys: [DataKey, ...DataKey[]]): Secrets {
   const [current] = keys;
@@ -29,8 +33,8 @@ export function createSecrets(keys: [DataKey, ...DataKey[]]): Secrets {
   // The index must outlive rotation: it hangs on the oldest key.
   const indexKey = derive(keys.at(-1)!.key, "blind-index");
   const encrypt = (plain: Uint8Array): Buffer => {
-    const nonce = randomBytes(12);
-    const cipher = createCipheriv("aes-256-gcm", current.key, nonce);
+    const nonce = randomBytes(nonceBytes);
+    const cipher = createCipheriv(algorithm, current.key, nonce, { authTagLength: tagBytes });
     const body = Buffer.concat([cipher.update(plain), cipher.final()]);
     const id = Buffer.from(current.id);
     return Buffer.concat([Buffer.from([id.length]), id, nonce, cipher.getAuthTag(), body]);
@@ -40,9 +44,12 @@ export function createSecrets(keys: [DataKey, ...DataKey[]]): Secrets {
     const idEnd = 1 + (bytes[0] ?? 0);
     const key = byId.get(bytes.subarray(1, idEnd).toString());
     if (!key) throw new Error("sealed with an unknown key");
-    const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(idEnd, idEnd + 12));
-    decipher.setAuthTag(bytes.subarray(idEnd + 12, idEnd + 28));
-    return Buffer.concat([decipher.update(bytes.subarray(idEnd + 28)), decipher.final()]);
+    const nonce = bytes.subarray(idEnd, idEnd + nonceBytes);
+    const tagEnd = idEnd + nonceBytes + tagBytes;
+    // With its length given, a tag that was cut short is refused.
+    const decipher = createDecipheriv(algorithm, key, nonce, { authTagLength: tagBytes });
+    decipher.setAuthTag(bytes.subarray(idEnd + nonceBytes, tagEnd));
+    return Buffer.concat([decipher.update(bytes.subarray(tagEnd)), decipher.final()]);
   };
   return {
     encrypt,

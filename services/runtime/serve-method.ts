@@ -78,7 +78,8 @@ export function serveMethod(method: ServedMethod, deps: ServeDeps): (...args: ne
           const responses = method.handler(method.decode(call.request) as never, ctx);
           await writeAll(call, responses as AsyncIterable<never>, method, ctx.signal);
         }).then((result) => {
-          if (result.error) call.destroy(result.error as Error);
+          // Not destroy(): a destroyed stream sends no status, and its reader waits for ever.
+          if (result.error) call.emit("error", result.error);
           else call.end();
         });
       };
@@ -169,7 +170,12 @@ function contextOf(
     answer: () => undefined,
   };
   contexts.set(ctx, { controller, metadata });
-  return { ctx, end: () => emitter.off("cancelled", abort) };
+  const end = () => {
+    emitter.off("cancelled", abort);
+    // What waits for a stream's end (its token's timer, its fan-out) is let go, however it ended.
+    if (method.desc.methodKind !== "unary") controller.abort(ended);
+  };
+  return { ctx, end };
 }
 
 /**
@@ -196,6 +202,12 @@ const peers = new WeakMap<object, string>();
 const contexts = new WeakMap<CallContext, { controller: AbortController; metadata: Metadata }>();
 
 const cancelled = { reason: "CANCELLED", domain: "ridemesh", message: "the caller went away" };
+/** Made once: an abort without a reason makes an error with its stack each time. */
+const ended = new StatusError(Code.CANCELLED, {
+  reason: "CANCELLED",
+  domain: "ridemesh",
+  message: "the call has ended",
+});
 
 /** Peer, token, role. Fills in the caller, and ends streams when the right to them ends. */
 async function authorise(method: ServedMethod, deps: ServeDeps, ctx: CallContext): Promise<void> {
@@ -289,7 +301,9 @@ function answerKey(
   if (!requestId) return undefined;
   body.requestId = "";
   const bodyHash = hashBody(toBinary(method.desc.input, body));
-  const { tenantId, subject } = ctx.caller;
+  const { subject } = ctx.caller;
+  // Without a token the host tells operators apart.
+  const tenantId = ctx.caller.anonymous ? ctx.host : ctx.caller.tenantId;
   return { tenantId, subject, method: method.desc.name, requestId, bodyHash };
 }
 

@@ -75,7 +75,8 @@ export async function startService(
   host: Host,
   options: {
     name: string;
-    migrations: URL;
+    /** The service's own schema changes; none when it has no tables. */
+    migrations?: URL;
     build: (context: ServiceContext) => Promise<ServiceParts> | ServiceParts;
   },
 ): Promise<RunningService> {
@@ -157,13 +158,14 @@ export async function startService(
         },
       }),
     );
+    let stopped: Promise<void> | undefined;
     return {
       name,
       port: server.port,
       check: async () => {
         await pool.query("SELECT 1");
       },
-      stop: () => stopAll(running),
+      stop: () => (stopped ??= stopAll(running)),
     };
   } catch (error) {
     await stopAll(running).catch(() => undefined);

@@ -15,7 +15,7 @@ import { startPayment } from "../payment/app.js";
 import { startPricing } from "../pricing/app.js";
 import { startRider } from "../rider/app.js";
 import { createPostgresBus, migrateBus } from "../runtime/bus-postgres.js";
-import { createAuthority } from "../runtime/certificates.js";
+import { createAuthority, type Authority } from "../runtime/certificates.js";
 import { createChannel } from "../runtime/client.js";
 import type { DomainClock, WallClock } from "../runtime/clock.js";
 import { setUpDatabase } from "../runtime/database-setup.js";
@@ -60,6 +60,8 @@ export interface PlatformOptions {
   log: Logger;
   /** Connections a service. */
   poolSize?: number;
+  /** Issues the services' certificates; a new one of the platform's own when left out. */
+  authority?: Authority;
 }
 
 export interface Platform extends Runnable {
@@ -81,7 +83,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   try {
     const [database, identities] = await Promise.all([
       setUpDatabase(options.superuserUrl, [...serviceNames, "bus"]),
-      issueIdentities([...serviceNames, "gateway"], wall),
+      issueIdentities([...serviceNames, "gateway"], wall, options.authority),
     ]);
     await migrateBus(database.ownerUrl, log);
     const bus = await createPostgresBus({ url: database.urls["bus"]!, wall, log });
@@ -185,8 +187,8 @@ async function settled(work: Promise<unknown>[]): Promise<void> {
   if (failed) throw failed.reason;
 }
 
-async function issueIdentities(names: readonly string[], wall: WallClock) {
-  const authority = await createAuthority({ now: wall.now() });
+async function issueIdentities(names: readonly string[], wall: WallClock, given?: Authority) {
+  const authority = given ?? (await createAuthority({ now: wall.now() }));
   const issued = await Promise.all(
     names.map(async (service) => {
       const lifetimeSeconds = certificateSeconds;

@@ -4,7 +4,7 @@ import { startDemo, type Demo } from "../../gateway/simulator/demo.js";
 import { domainClock, wallClock } from "../runtime/clock.js";
 import type { Runnable } from "../runtime/lifecycle.js";
 import { stopAll } from "../runtime/lifecycle.js";
-import { createLogger } from "../runtime/log.js";
+import { createLogger, silentLogger } from "../runtime/log.js";
 import { bannerText } from "./banner.js";
 import { loadDemoAccounts } from "./demo-accounts.js";
 import { serveMetrics } from "./metrics-port.js";
@@ -34,7 +34,8 @@ export async function start(options: Options): Promise<Started> {
   try {
     const postgres = await startEmbeddedPostgres({
       dataDir: options.dataDir,
-      log: createLogger({ level: "warn", destination: logFile }),
+      // The folder is not ours to write to before this has taken it; the server has a log of its own.
+      log: silentLogger,
     });
     running.push(postgres);
     const log = createLogger({ level: "info", destination: logFile });

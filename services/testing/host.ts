@@ -40,6 +40,8 @@ export interface TestHost extends Runnable {
   host: Host;
   /** Connects as the superuser: for looking at what a service wrote. */
   superuserUrl: string;
+  /** Connects as the bus's own role. */
+  busUrl: string;
   verifier: TokenVerifier;
   /** An access token that the services of this host trust. */
   token(caller: TestCaller, options?: { lifetimeSeconds?: number }): Promise<string>;
@@ -126,6 +128,7 @@ export async function testHost(
   return {
     host,
     superuserUrl: database.superuserUrl,
+    busUrl: urls["bus"]!,
     verifier,
     token: signing.token,
     started: (service) => {

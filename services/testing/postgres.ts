@@ -27,6 +27,12 @@ interface TestServer {
 
 let server: Promise<TestServer> | undefined;
 let databases = 0;
+const beforeStop: (() => Promise<void>)[] = [];
+
+/** Has `work` done before the run's server ends: for what stands on it and outlives its suite. */
+export function beforeTestPostgresStops(work: () => Promise<void>): void {
+  beforeStop.push(work);
+}
 
 /** A new, empty database of the run's server. Roles, which belong to the server, are shared. */
 export async function testDatabase(): Promise<TestDatabase> {
@@ -46,6 +52,7 @@ export async function testDatabase(): Promise<TestDatabase> {
 export async function stopTestPostgres(): Promise<void> {
   const started = server;
   server = undefined;
+  for (const work of beforeStop.splice(0)) await work();
   if (!started) return;
   const { postgres, folder, removeAtExit } = await started;
   await postgres.stop();

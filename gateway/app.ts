@@ -12,6 +12,7 @@ import { createConnectHandler } from "./connect.js";
 import { serveConnectJson } from "./connect-json.js";
 import { applyCors } from "./cors.js";
 import { idsOf, type EdgeDeps } from "./edge.js";
+import { isGrpc, serveGrpc } from "./grpc.js";
 import { serveHealth } from "./health.js";
 import { header, send, urlOf, type HttpRequest, type HttpResponse } from "./http.js";
 import { createLimits } from "./limits.js";
@@ -86,13 +87,25 @@ export async function startGateway(
             await serveConnectJson(deps, method, request, response, ids);
             return;
           }
+          if (method && isGrpc(request)) {
+            await serveGrpc(deps, method, request, response, ids);
+            return;
+          }
           connect(request, response);
           return;
         }
         if (path.startsWith("/health") && (await serveHealth(health, path, response))) return;
-        const page = request.method === "GET" ? await parts.pages.find(path) : undefined;
+        const isGet = request.method === "GET";
+        const page = isGet
+          ? await parts.pages.find(path, header(request, "if-none-match"))
+          : undefined;
         if (page) {
-          send(response, 200, { "content-type": page.contentType, ...page.headers }, page.body);
+          send(
+            response,
+            page.status,
+            { "content-type": page.contentType, ...page.headers },
+            page.body,
+          );
           return;
         }
         const match: RestMatch = router.match(request.method ?? "", path);

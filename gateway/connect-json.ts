@@ -35,7 +35,7 @@ export async function serveConnectJson(
       method.input,
       parseJson(await readBody(request, maxBodyBytes), "the body"),
     );
-    ensureRequestId(method, message, header(request, "idempotency-key"));
+    ensureRequestId(method, message, header(request, "idempotency-key"), call);
     const bytes = encodeValid(method.input, message);
     const answer = await deps.upstream.unary(method, bytes, call.upstream);
     const json = JSON.stringify(toJson(method.output, fromBinary(method.output, answer)));

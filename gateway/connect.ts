@@ -74,7 +74,7 @@ function addMethod(router: ConnectRouter, method: DescMethod, deps: EdgeDeps): v
       router.rpc(method as DescMethod & { methodKind: "unary" }, (request, context) =>
         passErrors(deps, async () => {
           const call = await enter(context);
-          ensureRequestId(method, request, keyOf(context));
+          ensureRequestId(method, request, keyOf(context), call);
           const bytes = encodeValid(method.input, request);
           return decode(await deps.upstream.unary(method, bytes, call.upstream));
         }),

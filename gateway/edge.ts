@@ -4,6 +4,7 @@ import type { Caller } from "../services/runtime/call-context.js";
 import type { WallClock } from "../services/runtime/clock.js";
 import { uuidv4 } from "../services/runtime/ids.js";
 import type { Logger } from "../services/runtime/log.js";
+import { freshKeyHeader } from "../services/runtime/idempotency.js";
 import type { Metrics } from "../services/runtime/metrics.js";
 import { policyOf } from "../services/runtime/contract.js";
 import { anonymous, invalidToken, type TokenVerifier } from "../services/runtime/token.js";
@@ -80,9 +81,17 @@ export async function admit(
  * Gives a request of a KEY method its request_id: the Idempotency-Key header, or one made up here, so
  * that our own retries have one effect.
  */
-export function ensureRequestId(method: DescMethod, message: Message, key: string): void {
+export function ensureRequestId(
+  method: DescMethod,
+  message: Message,
+  key: string,
+  call: EdgeCall,
+): void {
   if (policyOf(method).idempotency !== Idempotency.KEY) return;
-  setRequestId(method.input, message, key || uuidv4());
+  if (setRequestId(method.input, message, key)) return;
+  setRequestId(method.input, message, uuidv4());
+  // The service need not look for an earlier answer to it.
+  call.upstream.headers[freshKeyHeader] = "1";
 }
 
 async function callerOf(deps: EdgeDeps, authorization: string): Promise<Caller> {

@@ -25,6 +25,7 @@ const statusOfCode: Record<number, number> = {
 /** HTTP status of an error. */
 export function httpStatus(error: StatusError): number {
   if (error.reason === "BODY_TOO_LARGE") return 413;
+  if (error.reason === "METHOD_NOT_ALLOWED") return 405;
   return statusOfCode[error.code] ?? 500;
 }
 
@@ -63,6 +64,7 @@ export function sendProblem(
     headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
   }
   if (status === 401) headers["www-authenticate"] = 'Bearer realm="ridemesh"';
+  if (status === 405) headers["allow"] = error.metadata["allow"] ?? "";
   send(response, status, headers, JSON.stringify(problemOf(error, requestId, instance)));
   return status;
 }
@@ -70,10 +72,12 @@ export function sendProblem(
 /** No route has this path and verb. */
 export function noRoute(path: string, allowed: string[]): StatusError {
   if (allowed.length > 0) {
+    const allow = allowed.join(", ");
     return new StatusError(Code.UNIMPLEMENTED, {
       reason: "METHOD_NOT_ALLOWED",
       domain: "ridemesh",
-      message: `${path} takes ${allowed.join(", ")}`,
+      message: `${path} takes ${allow}`,
+      metadata: { allow },
     });
   }
   return new StatusError(Code.NOT_FOUND, {

@@ -73,7 +73,7 @@ export async function serveRest(
   }
   const body = await readBody(request, maxBodyBytes);
   const message = restRequest(route, params, query, body);
-  ensureRequestId(method, message, header(request, "idempotency-key"));
+  ensureRequestId(method, message, header(request, "idempotency-key"), call);
   const answer = await deps.upstream.unary(
     method,
     encodeValid(method.input, message),

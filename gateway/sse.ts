@@ -5,6 +5,9 @@ import { asStatusError, problemOf } from "./problem.js";
 import { abortOnClose, type RestMatch } from "./rest.js";
 import { heartbeatMs, openStream, type StreamMessage } from "./streams.js";
 
+/** A stream that has said nothing for so long has begun. */
+const beginAfterMs = 300;
+
 /**
  * Streams the route's messages. An error before the first message is an ordinary problem; one after
  * it ends the stream with an event `error` that carries the same document. A stream that has come to
@@ -30,8 +33,10 @@ export async function serveSse(
     write("retry: 1000\n\n");
   };
   // A stream may have nothing to say for long; it has begun all the same once nothing refused it.
-  const started = deps.wall.sleep(300, signal).then(() => {
-    if (!signal.aborted && !response.writableEnded) begin();
+  const decided = new AbortController();
+  const undecided = AbortSignal.any([signal, decided.signal]);
+  void deps.wall.sleep(beginAfterMs, undecided).then(() => {
+    if (!undecided.aborted) begin();
   });
   const heartbeat = beat(deps, signal, () => {
     if (response.headersSent) write(": heartbeat\n\n");
@@ -54,7 +59,7 @@ export async function serveSse(
     response.end();
   } finally {
     heartbeat.abort();
-    await started;
+    decided.abort();
   }
 }
 

@@ -23,13 +23,13 @@ export function restRequest(
   body: Buffer,
 ): Message {
   const { input } = route.method;
-  const json: JsonObject = {};
-  if (route.body === "*") Object.assign(json, parseJson(body, "the body"));
-  else if (route.body !== undefined) {
-    const field = fieldNamed(input, route.body)!;
-    json[field.jsonName] = parseJson(body, route.body);
-  } else if (body.length > 0 && body.toString().trim() !== "") {
-    throw invalidField("body", "this call takes none");
+  const json: JsonObject = route.body === "*" ? parseJson(body, "the body") : {};
+  if (route.body === undefined) {
+    if (body.length > 0 && body.toString().trim() !== "") {
+      throw invalidField("body", "this call takes none");
+    }
+  } else if (route.body !== "*") {
+    json[fieldNamed(input, route.body)!.jsonName] = parseJson(body, route.body);
   }
   for (const [name, value] of query) {
     const path = fieldPath(input, name);
@@ -41,19 +41,16 @@ export function restRequest(
     const value = params[name.replaceAll(".", "_")];
     if (value !== undefined) setPath(json, fieldPath(input, name)!, value);
   }
-  const message = decodeJson(input, json);
-  return message;
+  return decodeJson(input, json);
 }
 
 /** A message from JSON; what does not fit is INVALID_ARGUMENT that names the field. */
 export function decodeJson(schema: DescMessage, json: JsonValue): Message {
-  let message: Message;
   try {
-    message = fromJson(schema, json);
+    return fromJson(schema, json);
   } catch (error) {
-    throw badJson(error as Error);
+    throw badJson(schema, json, error as Error);
   }
-  return message;
 }
 
 /** Checks a message against the contract's rules and encodes it. */
@@ -75,10 +72,12 @@ export function messageJson(schema: DescMessage, bytes: Uint8Array): JsonValue {
   return toJson(schema, fromBinary(schema, bytes), { alwaysEmitImplicit: true });
 }
 
-/** Sets the request_id of a request that has one and does not carry it. */
-export function setRequestId(schema: DescMessage, message: Message, requestId: string): void {
+/** Sets the request_id of a request that does not carry one. Whether it carries one now. */
+export function setRequestId(schema: DescMessage, message: Message, requestId: string): boolean {
   const body = message as Message & { requestId?: string };
-  if (schema.field["requestId"] && !body.requestId) body.requestId = requestId;
+  if (!schema.field["requestId"]) return false;
+  body.requestId ||= requestId;
+  return body.requestId !== "";
 }
 
 /** A JSON object from a body; an empty body is an empty object. */
@@ -125,8 +124,10 @@ function setPath(json: JsonObject, path: DescField[], value: JsonValue): void {
 
 function setQuery(json: JsonObject, path: DescField[], text: string): void {
   const field = path.at(-1)!;
+  const name = path.map((one) => one.name).join(".");
+  const value = queryValue(field, name, text);
   if (field.fieldKind !== "list") {
-    setPath(json, path, queryValue(field, text));
+    setPath(json, path, value);
     return;
   }
   let at = json;
@@ -135,19 +136,22 @@ function setQuery(json: JsonObject, path: DescField[], text: string): void {
     at = at[parent.jsonName] as JsonObject;
   }
   const list = (at[field.jsonName] ??= []) as JsonValue[];
-  list.push(text);
+  list.push(value);
 }
 
-function queryValue(field: DescField, text: string): JsonValue {
-  if (field.fieldKind === "scalar" && field.scalar === ScalarType.BOOL) {
+/** A query's text as the JSON of a field, or of one element of a repeated field. */
+function queryValue(field: DescField, name: string, text: string): JsonValue {
+  // An enum's numbers are numbers in JSON; as text only its names are known.
+  if (field.enum) return /^-?[0-9]+$/.test(text) ? Number(text) : text;
+  if (field.scalar === ScalarType.BOOL) {
     if (text === "true" || text === "1") return true;
     if (text === "false" || text === "0") return false;
   }
   // Protobuf's JSON takes numbers as text too, but a word must not become NaN by accident.
-  if (field.fieldKind === "scalar" && numeric.has(field.scalar)) {
+  if (field.scalar !== undefined && numeric.has(field.scalar)) {
     const number = Number(text);
     if (text.trim() === "" || !Number.isFinite(number)) {
-      throw invalidField(field.jsonName, `"${text}" is not a number`);
+      throw invalidField(name, `"${text}" is not a number`);
     }
     return number;
   }
@@ -162,23 +166,55 @@ const numeric = new Set([
   ScalarType.UINT32,
 ]);
 
-/**
- * protobuf-es says `cannot decode field ridemesh.trip.v1.X.pin from JSON: …` or `… key "pinn" is
- * unknown`: the field is named from it, so that the caller need not read our types' names.
- */
-function badJson(error: Error): StatusError {
-  const text = error.message;
-  const field =
-    /field \S+\.(\w+)/.exec(text)?.[1] ??
-    /key "([^"]+)"/.exec(text)?.[1] ??
-    /oneof "(\w+)"/.exec(text)?.[1];
-  const what = /key "[^"]+" is unknown/.test(text)
-    ? "there is no such field"
-    : text.replace(/^cannot decode (message|field) \S+ from JSON:? ?/, "");
+/** What a caller is told of JSON that is not such a message, without our types' names. */
+function badJson(schema: DescMessage, json: JsonValue, error: Error): StatusError {
+  const fault = faultIn(schema, json);
+  const field = fault?.field ?? /oneof "(\w+)"/.exec(error.message)?.[1];
+  const what = (fault?.message ?? error.message)
+    .replace(/^cannot decode enum \S+ from JSON: (.*)$/, "$1 is not one of its values")
+    .replace(/^cannot decode (message|field) \S+ from JSON:? ?/, "");
   if (field) return invalidField(field, what);
   return new StatusError(Code.INVALID_ARGUMENT, {
     reason: "INVALID_REQUEST",
     domain: "ridemesh",
     message: what,
   });
+}
+
+/**
+ * The first field that cannot be decoded, by its path as the contract's rules name it
+ * (`points[3].observe_time`). The decoder's own error knows at best the last part of it; so each field
+ * is tried by itself. Undefined when every field can be: then they do not go together.
+ */
+function faultIn(
+  schema: DescMessage,
+  json: JsonValue,
+): { field: string; message: string } | undefined {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
+  for (const [key, value] of Object.entries(json)) {
+    const field = fieldNamed(schema, key);
+    if (!field) return { field: key, message: "there is no such field" };
+    const message = problemOf(schema, key, value);
+    if (message === undefined) continue;
+    const items = field.fieldKind === "list" && Array.isArray(value) ? value : undefined;
+    const index = items?.findIndex((item) => problemOf(schema, key, [item]) !== undefined) ?? -1;
+    const name = index < 0 ? field.name : `${field.name}[${index}]`;
+    const inner =
+      field.message && field.fieldKind !== "map"
+        ? faultIn(field.message, index < 0 ? value : items![index]!)
+        : undefined;
+    return inner
+      ? { field: `${name}.${inner.field}`, message: inner.message }
+      : { field: name, message };
+  }
+  return undefined;
+}
+
+function problemOf(schema: DescMessage, key: string, value: JsonValue): string | undefined {
+  try {
+    fromJson(schema, { [key]: value });
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -8,6 +8,7 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { WallClock } from "../services/runtime/clock.js";
 import { isRepeatable, policyOf, rpcPath, serviceNameOf } from "../services/runtime/contract.js";
 import { createGuard, retrying, type Guard } from "../services/runtime/guard.js";
+import { frame, frames } from "./frames.js";
 import type { Runnable } from "../services/runtime/lifecycle.js";
 import type { Logger } from "../services/runtime/log.js";
 import { Code, StatusError, decodeStatus, unavailable } from "../services/runtime/status.js";
@@ -130,7 +131,7 @@ function createTarget(
       maxSessionMemory: 64,
     });
     created.on("error", (error) =>
-      options.log.debug({ target: service, err: error }, "connection lost"),
+      options.log.warn({ target: service, err: error }, "connection lost"),
     );
     // A session must not keep the process alive.
     created.on("connect", () => created.unref());
@@ -170,15 +171,6 @@ function createTarget(
   };
 }
 
-/** A message with gRPC's prefix: not compressed, its length. */
-function frame(message: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(message.length + 5);
-  framed[0] = 0;
-  framed.writeUInt32BE(message.length, 1);
-  framed.set(message, 5);
-  return framed;
-}
-
 /** The one message of a call's answer. */
 async function one(
   stream: ClientHttp2Stream,
@@ -211,23 +203,14 @@ async function* messages(
   });
   stream.on("trailers", (headers) => (status = headers));
   stream.on("error", (error) => (failure ??= error));
-  let rest: Buffer = Buffer.alloc(0);
   try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      while (rest.length >= 5) {
-        const length = rest.readUInt32BE(1);
-        if (length > maxMessageBytes) throw new Error("the service's answer is too large");
-        if (rest.length < 5 + length) break;
-        yield rest.subarray(5, 5 + length);
-        rest = rest.subarray(5 + length);
-      }
-    }
+    yield* frames(stream as AsyncIterable<Buffer>, maxMessageBytes);
   } catch (error) {
     failure ??= error as Error;
   } finally {
     signal?.removeEventListener("abort", cancel);
-    if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL);
+    // Only what has not ended is cancelled: a server counts resets, and cuts off who sends many.
+    if (!status && !stream.closed) stream.close(constants.NGHTTP2_CANCEL);
   }
   if (status) {
     const error = statusError(status);

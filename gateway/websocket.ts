@@ -35,7 +35,7 @@ export function createWebSocketEdge(deps: EdgeDeps, router: RestRouter): WebSock
       try {
         const { path } = urlOf(request);
         const match = router.match("GET", path);
-        if (match.route.method.methodKind !== "server_streaming") throw noRoute(path, ["GET"]);
+        if (match.route.method.methodKind !== "server_streaming") throw noRoute(path, []);
         server.handleUpgrade(request, socket, head, (ws) => void serve(deps, match, request, ws));
       } catch (error) {
         const status = httpStatus(asStatusError(error));

@@ -34,6 +34,8 @@ export function createApi(baseUrl: string, storage: Storage): Api {
     login: async (credentials) => {
       const { user, session: begun } = await open.login(credentials);
       if (!user?.roles.some((role) => role === Role.ADMIN || role === Role.SUPPORT)) {
+        const headers = { authorization: `Bearer ${begun?.accessToken}` };
+        await open.logout({}, { headers }).catch(() => undefined);
         throw new ConnectError("this account may not see the map", Code.PermissionDenied);
       }
       return tokensOf(begun);

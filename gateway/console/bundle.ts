@@ -14,22 +14,25 @@ export async function bundleConsole(root: string): Promise<Buffer> {
   // Only a development machine has it, so it is loaded when it is needed.
   const { build, stop } = await import("esbuild");
   const zones = await zoneTuples(join(root, "gateway/simulator/data/zones.csv"));
-  const { outputFiles } = await build({
-    absWorkingDir: root,
-    entryPoints: ["gateway/console/main.ts"],
-    bundle: true,
-    write: false,
-    minify: true,
-    format: "esm",
-    target: ["es2022"],
-    platform: "browser",
-    define: { RIDEMESH_ZONES: JSON.stringify(zones) },
-    legalComments: "eof",
-    logLevel: "silent",
-  });
-  // Its process is needed no more.
-  await stop();
-  return Buffer.from(outputFiles[0]!.contents);
+  try {
+    const { outputFiles } = await build({
+      absWorkingDir: root,
+      entryPoints: ["gateway/console/main.ts"],
+      bundle: true,
+      write: false,
+      minify: true,
+      format: "esm",
+      target: ["es2022"],
+      platform: "browser",
+      define: { RIDEMESH_ZONES: JSON.stringify(zones) },
+      legalComments: "eof",
+      logLevel: "silent",
+    });
+    return Buffer.from(outputFiles[0]!.contents);
+  } finally {
+    // Its process is needed no more.
+    await stop();
+  }
 }
 
 async function zoneTuples(path: string): Promise<ZoneTuple[]> {

@@ -25,7 +25,7 @@ export interface Cell {
   outline: WorldPoint[];
 }
 
-const enlargement = 1.22;
+const enlargement = 1.4;
 const corners = 36;
 
 /** The cells of zones, in their order. */

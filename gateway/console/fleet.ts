@@ -86,7 +86,7 @@ export function createFleet(nowMs: () => number, options: { still?: () => boolea
       const glideMs = options.still?.() ? 0 : whole ? catchUpMs : undefined;
       if (whole) {
         const present = new Set(update.drivers.map(({ driverId }) => driverId));
-        for (const driverId of [...drivers.keys()]) if (!present.has(driverId)) leave(driverId);
+        for (const driverId of drivers.keys()) if (!present.has(driverId)) leave(driverId);
       }
       for (const told of update.drivers) report(told, glideMs);
       for (const driverId of update.goneDriverIds) leave(driverId);

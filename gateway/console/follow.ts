@@ -91,28 +91,21 @@ export async function follow<Message>(
   }
 }
 
+/** Errors that come again however often the same is asked. */
+const lasting = new Set([
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.NotFound,
+  Code.InvalidArgument,
+  Code.FailedPrecondition,
+  Code.OutOfRange,
+  Code.AlreadyExists,
+  Code.Unimplemented,
+]);
+
 /** Whether an error may be gone the next time. */
 export function isPassing(error: unknown): boolean {
-  switch (ConnectError.from(error).code) {
-    case Code.Unauthenticated:
-    case Code.PermissionDenied:
-    case Code.NotFound:
-    case Code.InvalidArgument:
-    case Code.FailedPrecondition:
-    case Code.OutOfRange:
-    case Code.AlreadyExists:
-    case Code.Unimplemented:
-      return false;
-    case Code.Canceled:
-    case Code.Unknown:
-    case Code.DeadlineExceeded:
-    case Code.ResourceExhausted:
-    case Code.Aborted:
-    case Code.Internal:
-    case Code.Unavailable:
-    case Code.DataLoss:
-      return true;
-  }
+  return !lasting.has(ConnectError.from(error).code);
 }
 
 /** One opening of the stream, which ends when the caller's signal says so, or by silence. */

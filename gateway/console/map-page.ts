@@ -159,10 +159,12 @@ function reportOf(driver: WatchMapResponse["drivers"][number]): DriverReport[] {
 
 /** The parts of the map that panels cover, so that a city is shown beside them. */
 function freeOfPanels(): Insets {
-  const { clientWidth } = element("map");
-  return clientWidth > 760
-    ? { top: 28, right: 28, bottom: 40, left: 292 }
-    : { top: 180, right: 14, bottom: 70, left: 14 };
+  const { clientWidth, clientHeight } = element("map");
+  const listed = !element("list").hidden;
+  if (clientWidth <= 760) {
+    return { top: 180, right: 14, bottom: listed ? clientHeight * 0.52 + 70 : 90, left: 14 };
+  }
+  return { top: 28, right: listed && clientWidth > 1000 ? 500 : 28, bottom: 40, left: 292 };
 }
 
 function createScale(): (metersPerPixel: number) => void {

@@ -43,7 +43,7 @@ export interface MapView {
   /** Shows a city by its service area. */
   showArea(area: readonly WorldPoint[]): void;
   select(driverId: string | undefined): void;
-  /** Moves a driver to the middle, enlarged if need be. */
+  /** Moves a driver to the middle of what panels leave free, enlarged if need be. */
   goTo(driverId: string): void;
   home(): void;
   zoomStep(factor: number): void;
@@ -186,8 +186,13 @@ export function createMapView(deps: MapDeps): MapView {
     goTo: (driverId) => {
       const driver = fleet.get(driverId);
       if (!driver) return;
-      const center = positionAt(driver.track, nowMs());
+      const { x, y } = positionAt(driver.track, nowMs());
       const worldPixels = Math.max(target().worldPixels, homeView.worldPixels * 4);
+      const { top, right, bottom, left } = deps.insets();
+      const center = {
+        x: x + (right - left) / 2 / worldPixels,
+        y: y + (bottom - top) / 2 / worldPixels,
+      };
       look({ center, worldPixels }, { glide: true });
     },
     home,

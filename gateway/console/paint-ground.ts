@@ -67,14 +67,14 @@ function paintCells(
   theme: Theme,
   cells: readonly Cell[],
 ): void {
-  const land = new Path2D();
-  for (const { outline } of cells) addOutline(land, outline, view, size);
+  context.beginPath();
+  for (const { outline } of cells) trace(context, outline, view, size);
   context.fillStyle = theme.land;
-  context.fill(land);
   context.strokeStyle = theme.landEdge;
   context.lineWidth = 1;
   context.lineJoin = "round";
-  context.stroke(land);
+  context.fill();
+  context.stroke();
 }
 
 function paintGraticule(
@@ -107,14 +107,14 @@ function paintGraticule(
   context.textAlign = "left";
   for (const lng of multiplesWithin(northWest.lng, southEast.lng, step)) {
     const { x } = toScreen(view, size, project({ lat: 0, lng }));
-    // The corners belong to the scale and to the buttons.
+    // The corners belong to the panels.
     if (x > 130 && x < size.width - 330) {
       context.fillText(degreesText(lng, "E", "W"), x + 4, size.height - 4);
     }
   }
   for (const lat of multiplesWithin(southEast.lat, northWest.lat, step)) {
     const { y } = toScreen(view, size, project({ lat, lng: 0 }));
-    if (y > 20 && y < size.height - 60) context.fillText(degreesText(lat, "N", "S"), 5, y - 3);
+    if (y > 230 && y < size.height - 60) context.fillText(degreesText(lat, "N", "S"), 5, y - 3);
   }
 }
 
@@ -126,25 +126,27 @@ function paintArea(
   area: readonly WorldPoint[],
 ): void {
   if (area.length === 0) return;
-  const inside = new Path2D();
-  addOutline(inside, area, view, size);
-  const outside = new Path2D(inside);
-  outside.rect(0, 0, size.width, size.height);
+  context.beginPath();
+  trace(context, area, view, size);
+  context.rect(0, 0, size.width, size.height);
   context.fillStyle = theme.outside;
-  context.fill(outside, "evenodd");
+  context.fill("evenodd");
+  context.beginPath();
+  trace(context, area, view, size);
   context.strokeStyle = theme.area;
   context.lineJoin = "round";
   context.globalAlpha = 0.16;
   context.lineWidth = 7;
-  context.stroke(inside);
+  context.stroke();
   context.globalAlpha = 0.85;
   context.lineWidth = 1.5;
   context.setLineDash([7, 5]);
-  context.stroke(inside);
+  context.stroke();
   context.setLineDash([]);
   context.globalAlpha = 1;
 }
 
+/** Names of districts, and of the zones that are large enough; none of them over another. */
 function paintNames(
   context: CanvasRenderingContext2D,
   view: View,
@@ -159,10 +161,23 @@ function paintNames(
   context.lineWidth = 3;
   context.strokeStyle = theme.labelHalo;
   context.fillStyle = theme.label;
-  const write = (text: string, at: WorldPoint) => {
+  const taken: { left: number; right: number; top: number; bottom: number }[] = [];
+  const write = (lines: string[], at: WorldPoint, lineHeight: number) => {
     const { x, y } = toScreen(view, size, at);
-    context.strokeText(text, x, y);
-    context.fillText(text, x, y);
+    const half = Math.max(...lines.map((line) => context.measureText(line).width)) / 2 + 3;
+    const tall = (lines.length * lineHeight) / 2 + 1;
+    const box = { left: x - half, right: x + half, top: y - tall, bottom: y + tall };
+    const overlaps = taken.some(
+      ({ left, right, top, bottom }) =>
+        left < box.right && right > box.left && top < box.bottom && bottom > box.top,
+    );
+    if (overlaps) return;
+    taken.push(box);
+    lines.forEach((line, index) => {
+      const down = (index - (lines.length - 1) / 2) * lineHeight;
+      context.strokeText(line, x, y + down);
+      context.fillText(line, x, y + down);
+    });
   };
 
   const named = cells.filter(({ radius }) => radius * view.worldPixels >= nameRadiusPixels);
@@ -170,17 +185,17 @@ function paintNames(
   if (named.length * 3 < cells.length) {
     context.font = `600 13px ${fontFamily}`;
     if ("letterSpacing" in context) context.letterSpacing = "0.14em";
-    for (const { name, center } of districts) write(name.toUpperCase(), center);
+    for (const { name, center } of districts) write([name.toUpperCase()], center, 16);
     if ("letterSpacing" in context) context.letterSpacing = "0px";
   }
   context.font = `11px ${fontFamily}`;
   for (const { name, center, radius } of named) {
     const room = radius * view.worldPixels * 2.2;
-    const lines = wrap(name, (text) => context.measureText(text).width <= room);
-    lines.forEach((line, index) => {
-      const down = (index - (lines.length - 1) / 2) * 13;
-      write(line, { x: center.x, y: center.y + down / view.worldPixels });
-    });
+    write(
+      wrap(name, (text) => context.measureText(text).width <= room),
+      center,
+      13,
+    );
   }
 }
 
@@ -196,13 +211,18 @@ function wrap(name: string, fits: (text: string) => boolean): string[] {
   return lines;
 }
 
-function addOutline(path: Path2D, points: readonly WorldPoint[], view: View, size: Size): void {
-  points.forEach((point, index) => {
+function trace(
+  context: CanvasRenderingContext2D,
+  outline: readonly WorldPoint[],
+  view: View,
+  size: Size,
+): void {
+  outline.forEach((point, index) => {
     const { x, y } = toScreen(view, size, point);
-    if (index === 0) path.moveTo(x, y);
-    else path.lineTo(x, y);
+    if (index === 0) context.moveTo(x, y);
+    else context.lineTo(x, y);
   });
-  path.closePath();
+  context.closePath();
 }
 
 /** Lines of one pixel are sharp in the middle of pixels. */

@@ -2,39 +2,41 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/es/google/rpc/error_details_pb.js";
 
+const ended = "Your session has ended; please log in again.";
+const noAnswer = "The platform does not answer; please try again in a moment.";
+
+/** By the reason of google.rpc.ErrorInfo. */
+const byReason = new Map([
+  ["BAD_CREDENTIALS", "E-mail or password is wrong."],
+  ["ACCOUNT_DEACTIVATED", "This account was deactivated."],
+  ["UNKNOWN_OPERATOR", "There is no such operator."],
+  ["REFRESH_TOKEN_INVALID", ended],
+  ["REFRESH_TOKEN_REUSED", ended],
+]);
+
+const byCode = new Map([
+  [Code.PermissionDenied, "This account may not see the map: it takes the role admin or support."],
+  [Code.Unauthenticated, ended],
+  [Code.ResourceExhausted, "Too many calls; please wait a minute."],
+  [Code.NotFound, "There is no such operator or city."],
+  [Code.Unavailable, noAnswer],
+  [Code.DeadlineExceeded, noAnswer],
+  [Code.Unknown, noAnswer],
+  [Code.Canceled, noAnswer],
+]);
+
 /** A sentence on an error of a call. */
 export function problemText(error: unknown): string {
   const problem = ConnectError.from(error);
   const [info] = problem.findDetails(ErrorInfoSchema);
-  switch (info?.reason) {
-    case "BAD_CREDENTIALS":
-      return "E-mail or password is wrong.";
-    case "ACCOUNT_LOCKED": {
-      const seconds = Number(info.metadata["retry_after_seconds"] ?? "");
-      const wait = seconds > 0 ? `in ${seconds} seconds` : "later";
-      return `Too many failed attempts; try again ${wait}.`;
-    }
-    case "ACCOUNT_DEACTIVATED":
-      return "This account was deactivated.";
-    case "REFRESH_TOKEN_INVALID":
-    case "REFRESH_TOKEN_REUSED":
-      return "Your session has ended; please log in again.";
+  if (info?.reason === "ACCOUNT_LOCKED") {
+    const seconds = Number(info.metadata["retry_after_seconds"] ?? 0);
+    const when = seconds > 0 ? `in ${seconds} seconds` : "later";
+    return `Too many failed attempts; please try again ${when}.`;
   }
-  switch (problem.code) {
-    case Code.PermissionDenied:
-      return "This account may not see the map: it takes the role admin or support.";
-    case Code.Unauthenticated:
-      return "Your session has ended; please log in again.";
-    case Code.ResourceExhausted:
-      return "Too many calls; try again in a minute.";
-    case Code.Unavailable:
-    case Code.DeadlineExceeded:
-    case Code.Unknown:
-    case Code.Canceled:
-      return "The platform does not answer; try again in a moment.";
-    case Code.NotFound:
-      return "There is no such operator or city.";
-    default:
-      return `The platform refused: ${problem.rawMessage}.`;
-  }
+  return (
+    byReason.get(info?.reason ?? "") ??
+    byCode.get(problem.code) ??
+    `The platform refused: ${problem.rawMessage}.`
+  );
 }

@@ -47,7 +47,7 @@ export interface Insets {
 /** Length of the equator of the sphere that Web Mercator (EPSG:3857) is made on. */
 const equatorMeters = 2 * Math.PI * 6_378_137;
 /** Where the projected world becomes a square. */
-const maxLat = 85.051129;
+const maxLat = 85.0511287;
 
 /** Projects a point (EPSG:3857, scaled to 0…1). */
 export function project({ lat, lng }: LatLng): WorldPoint {

@@ -9,7 +9,7 @@ export interface Waker {
 export function createWaker(): Waker {
   const sleepers = new Set<() => void>();
   const wake = () => {
-    for (const sleeper of [...sleepers]) sleeper();
+    for (const sleeper of sleepers) sleeper();
   };
   window.addEventListener("online", wake);
   document.addEventListener("visibilitychange", () => {

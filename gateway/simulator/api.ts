@@ -1,8 +1,9 @@
 /**
- * The public API, as an ordinary client calls it: the generated Connect clients, JSON over HTTP/2.
+ * The public API, as an ordinary client calls it: the generated clients, with Connect JSON for calls
+ * and gRPC for streams.
  */
 import { createClient, type CallOptions, type Client, type Transport } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import type { DescService } from "@bufbuild/protobuf";
 import { CityService } from "../../gen/es/ridemesh/city/v1/city_service_pb.js";
 import { DispatchService } from "../../gen/es/ridemesh/dispatch/v1/dispatch_service_pb.js";
@@ -43,7 +44,13 @@ export function createApiPool(url: string): { api(): Api } {
     api: () => {
       if (!apis || users >= callersPerConnection) {
         apis = apiOf(
-          createConnectTransport({ baseUrl: url, httpVersion: "2", useBinaryFormat: false }),
+          createConnectTransport({
+            baseUrl: url,
+            httpVersion: "2",
+            useBinaryFormat: false,
+            acceptCompression: [],
+          }),
+          createGrpcTransport({ baseUrl: url, acceptCompression: [] }),
         );
         users = 0;
       }
@@ -53,7 +60,12 @@ export function createApiPool(url: string): { api(): Api } {
   };
 }
 
-function apiOf(transport: Transport): Api {
+/** Calls go over `unary`, streams over `streaming`. */
+function apiOf(unary: Transport, streaming: Transport): Api {
+  const transport: Transport = {
+    unary: unary.unary.bind(unary),
+    stream: streaming.stream.bind(streaming),
+  };
   const entries = Object.entries(services).map(([name, desc]) => [
     name,
     createClient(desc as DescService, transport),

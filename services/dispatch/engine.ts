@@ -24,6 +24,7 @@ import {
   expireTripOffers,
   findHolders,
   liveOffersOfTrip,
+  makeLive,
   nextDue,
   saveSearch,
   withdraw,
@@ -65,19 +66,42 @@ const fallbackSpeedMps = 6;
 /** Works on searches as they fall due, and when woken. */
 export function startEngine(deps: EngineDeps): Loop {
   const { pool, domain, wall, log } = deps;
-  return startLoop({
+  const underWay = new Set<Promise<void>>();
+  const loop = startLoop({
     name: "dispatch",
     wall,
     log,
     work: async () => {
       const claimedAt = domain.now();
-      const claimUntil = new Date(wall.now().getTime() + claimMs);
-      const searches = await claimSearches(pool, claimedAt, wall.now(), claimUntil, width);
-      await Promise.all(searches.map((search) => workOn(deps, search, claimedAt)));
+      const free = width - underWay.size;
+      if (free > 0) {
+        const claimUntil = new Date(wall.now().getTime() + claimMs);
+        const searches = await claimSearches(pool, claimedAt, wall.now(), claimUntil, free);
+        // Nobody waits for the slowest: a search that falls due meanwhile is taken at once.
+        for (const search of searches) {
+          const work = workOn(deps, search, claimedAt)
+            .catch((error: unknown) => {
+              // The claim runs out by itself, and the search is taken again.
+              log.error({ trip_id: search.tripId, err: error }, "search left to its claim");
+            })
+            .finally(() => {
+              underWay.delete(work);
+              loop.wake();
+            });
+          underWay.add(work);
+        }
+      }
       const next = await nextDue(pool, wall.now());
-      return next ? Math.min(idleMs, domain.wallMsUntil(next)) : idleMs;
+      return next && underWay.size < width ? Math.min(idleMs, domain.wallMsUntil(next)) : idleMs;
     },
   });
+  return {
+    wake: loop.wake,
+    stop: async () => {
+      await loop.stop();
+      await Promise.all(underWay);
+    },
+  };
 }
 
 /** One look at one search. A failure leaves it for another look a little later. */
@@ -202,19 +226,20 @@ async function offer(
   const { pool } = deps;
   const { tenantId, tripId, searchNumber } = search;
   const now = deps.domain.now();
-  const made = await addOffers(pool, search, chosen, now, expireTime);
-  if (made.length === 0) return 0;
+  const begun = await addOffers(pool, search, chosen, now, expireTime);
+  if (begun.length === 0) return 0;
   try {
-    const offers = made.map(({ offerId, driverId }) => ({ offerId, driverId, expireTime }));
+    const offers = begun.map(({ offerId, driverId }) => ({ offerId, driverId, expireTime }));
     await deps.trips.offerTrip({ tenantId, tripId, searchNumber, offers }, search);
   } catch (error) {
     await withdraw(
       pool,
       tenantId,
-      made.map((o) => o.offerId),
+      begun.map((o) => o.offerId),
     );
     throw error;
   }
+  const made = await makeLive(pool, search, begun);
   const request = search.request!;
   const records = made.map((one) => ({
     tenantId,

@@ -138,7 +138,7 @@ export async function saveSearch(
     search.tenantId,
     search.tripId,
     search.searchNumber,
-    search.request ? Buffer.from(BeginMatchingResponse.encode(search.request).finish()) : null,
+    requestBytes(search),
     search.round,
     search.roundEndTime ?? null,
     search.askedNobody,
@@ -146,6 +146,10 @@ export async function saveSearch(
     next.wantsDrivers,
     next.claimedAt,
   ]);
+}
+
+function requestBytes({ request }: Search): Buffer | null {
+  return request ? Buffer.from(BeginMatchingResponse.encode(request).finish()) : null;
 }
 
 /** Ends a trip's searches up to this one. */
@@ -217,13 +221,22 @@ const insertOffers = statement<Row & { offer_id: string }>(
   "offers_insert",
   `INSERT INTO offers (tenant_id, trip_id, search_number, create_time, expire_time, status,
      offer_id, driver_id, pickup_distance_meters, pickup_duration_seconds)
-   SELECT $1, $2, $3, $4, $5, 1, n.* FROM unnest($6::uuid[], $7::uuid[], $8::float8[], $9::float8[]) AS n
-   ON CONFLICT (tenant_id, driver_id) WHERE status = 1 DO NOTHING
+   SELECT $1, $2, $3, $4, $5, 0, n.* FROM unnest($6::uuid[], $7::uuid[], $8::float8[], $9::float8[]) AS n
+   ON CONFLICT (tenant_id, driver_id) WHERE status <= 1 DO NOTHING
    RETURNING offer_id`,
 );
 const holders = statement<Row & { driver_id: string }>(
   "offers_holders",
-  "SELECT driver_id FROM offers WHERE tenant_id = $1 AND driver_id = ANY ($2::uuid[]) AND status = 1",
+  "SELECT driver_id FROM offers WHERE tenant_id = $1 AND driver_id = ANY ($2::uuid[]) AND status <= 1",
+);
+// With what the drivers see of the trip: offers are shown from here on.
+const showOffers = statement<Row & { offer_id: string }>(
+  "offers_show",
+  `WITH seen AS (
+     UPDATE searches SET request = $4 WHERE tenant_id = $1 AND trip_id = $2 AND search_number = $3
+   )
+   UPDATE offers SET status = 1 WHERE tenant_id = $1 AND offer_id = ANY ($5::uuid[]) AND status = 0
+   RETURNING offer_id`,
 );
 const ofTrip = statement<OfferRow>(
   "offers_of_trip",
@@ -239,24 +252,33 @@ const oneOffer = statement<OfferRow>(
   "offer_select",
   `SELECT ${offerColumns} FROM offers o JOIN ${withSearch} WHERE o.tenant_id = $1 AND o.offer_id = $2`,
 );
+// Offers that are still being made end without a word: nobody knows of them.
 const endOffers = statement<OfferRow>(
   "offers_end",
-  `UPDATE offers o SET status = CASE WHEN o.driver_id = $4::uuid THEN 2 ELSE $3 END
+  `WITH unmade AS (
+     UPDATE offers SET status = 5
+     WHERE tenant_id = $1 AND trip_id = $2 AND status = 0 AND search_number <= $5
+   )
+   UPDATE offers o SET status = CASE WHEN o.driver_id = $4::uuid THEN 2 ELSE $3 END
    FROM searches s
    WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1
      AND o.search_number <= $5 AND s.tenant_id = o.tenant_id AND s.trip_id = o.trip_id
    RETURNING ${offerColumns}`,
 );
+// Who looks at a trip makes its offers: those that are unmade were left by a process that was killed.
 const expireOffers = statement<OfferRow>(
   "offers_expire",
-  `UPDATE offers o SET status = 4 FROM searches s
+  `WITH unmade AS (
+     UPDATE offers SET status = 5 WHERE tenant_id = $1 AND trip_id = $2 AND status = 0
+   )
+   UPDATE offers o SET status = 4 FROM searches s
    WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1 AND o.expire_time <= $3
      AND s.tenant_id = o.tenant_id AND s.trip_id = o.trip_id
    RETURNING ${offerColumns}`,
 );
 const withdrawOffers = statement(
   "offers_withdraw",
-  "UPDATE offers SET status = 5 WHERE tenant_id = $1 AND offer_id = ANY ($2::uuid[]) AND status = 1",
+  "UPDATE offers SET status = 5 WHERE tenant_id = $1 AND offer_id = ANY ($2::uuid[]) AND status <= 1",
 );
 const declineOffer = statement(
   "offer_decline",
@@ -273,7 +295,10 @@ export async function findHolders(
   return new Set(rows.map((row) => row.driver_id));
 }
 
-/** Makes live offers; a driver who holds one by now is left out. Returns those that were made. */
+/**
+ * Begins to make offers, which nobody sees yet; a driver who holds one by now is left out. Returns those
+ * that were begun.
+ */
 export async function addOffers(
   db: Db,
   search: Search,
@@ -294,6 +319,19 @@ export async function addOffers(
   ]);
   const made = new Set(rows.map((row) => row.offer_id));
   return wanted.filter((o) => made.has(o.offerId));
+}
+
+/** Shows offers to their drivers, but for those that ended meanwhile. Returns those that are live. */
+export async function makeLive(db: Db, search: Search, begun: NewOffer[]): Promise<NewOffer[]> {
+  const rows = await showOffers(db, [
+    search.tenantId,
+    search.tripId,
+    search.searchNumber,
+    requestBytes(search),
+    begun.map((o) => o.offerId),
+  ]);
+  const live = new Set(rows.map((row) => row.offer_id));
+  return begun.filter((o) => live.has(o.offerId));
 }
 
 /** The live offers of a trip. */
@@ -337,7 +375,7 @@ export async function endTripOffers(
   return rows.map(toRecord);
 }
 
-/** Ends the live offers of a trip whose time is over. */
+/** Ends the offers of a trip whose time is over, and those that were never made live. */
 export async function expireTripOffers(
   db: Db,
   tenantId: string,

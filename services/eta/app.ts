@@ -1,33 +1,31 @@
-/** Wires the eta service. */
+/** Wires the eta service. It has no rows of its own. */
 import { EtaInternalServiceService } from "../../gen/grpc/ridemesh/eta/v1/eta_internal_service.js";
 import { EtaServiceService } from "../../gen/grpc/ridemesh/eta/v1/eta_service.js";
-import { distanceMeters, encodePolyline } from "../runtime/geo.js";
 import { serve } from "../runtime/server.js";
 import { startService, type Host, type RunningService } from "../runtime/service.js";
+import { watchCities } from "../runtime/watch.js";
+import { defaultEtaConfig, type EtaConfig } from "./config.js";
+import { loadEstimator } from "./estimator.js";
+import { etaInternalService, etaService } from "./service.js";
 
 /** Starts the eta service. */
-export function startEta(host: Host): Promise<RunningService> {
-  const estimate = (a: { lat: number; lng: number }, b: { lat: number; lng: number }) => {
-    const meters = distanceMeters(a, b) * 1.35;
-    return { distanceMeters: meters, durationSeconds: 60 + meters / 6, source: "distance" };
-  };
+export function startEta(
+  host: Host,
+  config: EtaConfig = defaultEtaConfig,
+): Promise<RunningService> {
   return startService(host, {
     name: "eta",
-    migrations: new URL("./migrations/", import.meta.url),
-    build: () => ({
-      services: [
-        serve(EtaServiceService, {
-          estimateRoute: (r) =>
-            Promise.resolve({
-              estimate: estimate(r.origin!, r.destination!),
-              polyline: encodePolyline([r.origin!, r.destination!]),
-            }),
-        }),
-        serve(EtaInternalServiceService, {
-          estimateLegs: (r) =>
-            Promise.resolve({ estimates: r.legs.map((l) => estimate(l.origin!, l.destination!)) }),
-        }),
-      ],
-    }),
+    build: async ({ domain, wall, log, channel }) => {
+      const estimator = await loadEstimator(config.modelFile, log);
+      const cities = watchCities(channel("city"), { wall, log });
+      const deps = { estimator, cities, domain };
+      return {
+        services: [
+          serve(EtaServiceService, etaService(deps)),
+          serve(EtaInternalServiceService, etaInternalService(deps)),
+        ],
+        background: [cities],
+      };
+    },
   });
 }

@@ -120,8 +120,11 @@ describe("identity: accounts", () => {
       const byHost = await register({ operator: "" }, "harbor.test");
       const whose = await world.t.call.unary(validateToken, byHost.session!.accessToken, {});
       expect(whose.tenantId).to.equal("harbor");
-      for (const call of [register({ operator: "nobody" }), register({ operator: "" }, "x.test")]) {
-        const error = await failure(call);
+      for (const [operator, host] of [
+        ["nobody", ""],
+        ["", "x.test"],
+      ] as const) {
+        const error = await failure(register({ operator }, host));
         expect(error).to.include({
           code: Code.INVALID_ARGUMENT,
           reason: "UNKNOWN_OPERATOR",

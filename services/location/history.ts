@@ -28,8 +28,13 @@ export interface History extends Runnable {
 const eagerCount = 500;
 /** …or when the first has waited so long, in wall milliseconds. */
 const lazyMs = 500;
-/** Writes begin at least so far apart in wall milliseconds, so that under load each takes many points. */
-const gapMs = 20;
+/**
+ * The next write begins no sooner than so many wall milliseconds after the last began for each call
+ * that waited for that one, up to a limit: nobody who is alone waits, and under load each write takes
+ * many points.
+ */
+const gapMsPerWaiter = 2;
+const maxGapMs = 20;
 /** No statement takes more points. */
 const maxBatch = 2000;
 /** Streams wait from so many uncommitted points on. */
@@ -51,7 +56,7 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
   let committed = 0;
   let urgent = false;
   let firstMs = 0;
-  let lastStartMs = Number.NEGATIVE_INFINITY;
+  let nextStartMs = 0;
   /** Days that have a partition, counted from the epoch. */
   const days = new Set<number>();
 
@@ -65,8 +70,8 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
         const leftMs = firstMs + lazyMs - wall.monotonicMs();
         if (leftMs > 0) return leftMs;
       }
-      const sinceMs = wall.monotonicMs() - lastStartMs;
-      if (sinceMs < gapMs) await wall.sleep(gapMs - sinceMs, signal);
+      const earlyMs = nextStartMs - wall.monotonicMs();
+      if (earlyMs > 1) await wall.sleep(earlyMs, signal);
       await commit();
       return 0;
     },
@@ -76,7 +81,7 @@ export function startHistory(deps: { pool: Pool; wall: WallClock; log: Logger })
   const commit = async (): Promise<void> => {
     const batch = points.slice(0, maxBatch);
     urgent = points.length > batch.length;
-    lastStartMs = wall.monotonicMs();
+    nextStartMs = wall.monotonicMs() + Math.min(maxGapMs, gapMsPerWaiter * waiters.length);
     try {
       for (const { timeMs } of batch) {
         const day = Math.floor(timeMs / dayMs);

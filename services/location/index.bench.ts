@@ -61,7 +61,7 @@ function h3(): Candidate {
       const before = cellOf.get(driver.driverId);
       if (before !== undefined && before !== cell) cells.get(before)?.delete(driver.driverId);
       let inCell = cells.get(cell);
-      if (!inCell) cells.set(cell, (inCell = new Map()));
+      if (!inCell) cells.set(cell, (inCell = new Map<string, IndexedDriver>()));
       inCell.set(driver.driverId, driver);
       cellOf.set(driver.driverId, cell);
     },

@@ -103,7 +103,7 @@ function put(grid: Grid, columns: Int32Array, driver: IndexedDriver): void {
 
 function enterCell(grid: Grid, entry: Entry, row: number, column: number): void {
   let inRow = grid.rows.get(row);
-  if (!inRow) grid.rows.set(row, (inRow = new Map()));
+  if (!inRow) grid.rows.set(row, (inRow = new Map<number, Cell>()));
   let cell = inRow.get(column);
   if (!cell) inRow.set(column, (cell = { entries: [], vectors: [] }));
   entry.row = row;

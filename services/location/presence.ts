@@ -78,7 +78,7 @@ export function createPresence(index: GeoIndex, rows: PresenceRow[]): Presence {
 
   const know = (tenantId: string, driverId: string): Driver => {
     let drivers = tenants.get(tenantId);
-    if (!drivers) tenants.set(tenantId, (drivers = new Map()));
+    if (!drivers) tenants.set(tenantId, (drivers = new Map<string, Driver>()));
     let driver = drivers.get(driverId);
     if (!driver) drivers.set(driverId, (driver = newDriver(tenantId, driverId)));
     return driver;

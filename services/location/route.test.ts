@@ -227,7 +227,7 @@ describe("the measured route", () => {
       { x: 1000, y: 0 },
       { x: 1000, y: 1000 },
     ];
-    const points = [...Array.from({ length: 101 }, (_, i) => i * 20)].map((s, i) => ({
+    const points = Array.from({ length: 101 }, (_, i) => i * 20).map((s, i) => ({
       ...toPoint(s <= 1000 ? { x: s, y: 0 } : { x: 1000, y: s - 1000 }),
       timeMs: t0 + i * 2000,
     }));

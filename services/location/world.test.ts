@@ -162,7 +162,8 @@ export async function startWorld(): Promise<World> {
   return {
     host,
     clock,
-    query: async (sql, values) => (await superuser.query(sql, values)).rows,
+    query: async (sql, values) =>
+      (await superuser.query<Record<string, unknown>>(sql, values)).rows,
     ownQuery: (sql) => own.query(sql),
     stopLocation: () => location.stop(),
     startLocation: async () => {
@@ -225,7 +226,10 @@ export async function startWorld(): Promise<World> {
 
 export function fateOf({ result }: StreamLocationsResponse): Fate {
   const dropped = result!.dropped.map(({ reason, count }) => [reasonNames[reason]!, count]);
-  return { accepted: result!.acceptedCount, dropped: Object.fromEntries(dropped) };
+  return {
+    accepted: result!.acceptedCount,
+    dropped: Object.fromEntries(dropped) as Fate["dropped"],
+  };
 }
 
 const reasonNames = ["UNSPECIFIED", "INACCURATE", "STALE", "FUTURE", "IMPOSSIBLE"];

@@ -20,6 +20,7 @@ import {
   type StepOrigin,
 } from "./attempts.js";
 import { findCard } from "./cards.js";
+import { cancelledFailure } from "./gateway.js";
 import {
   begun,
   isLeased,
@@ -51,8 +52,8 @@ export async function chargeTrip(
       waited = true;
       continue;
     }
-    // What another call tried meanwhile counts for this one too.
-    if (known && waited) return known;
+    // What another call tried meanwhile counts for this one too, unless it was called off.
+    if (known && waited && known.failure !== cancelledFailure) return known;
     const payment = known ?? firstPayment(deps, due);
     const way = { method: payment.method, cardId: payment.cardId };
     const tried = await attempt(deps, payment, way, undefined, origin);

@@ -19,13 +19,15 @@ interface SandboxCard extends CardFace {
   timesOut?: boolean;
 }
 
-const cards: Record<string, SandboxCard> = {
-  tok_visa: { brand: "visa", lastFour: "4242" },
-  tok_mastercard: { brand: "mastercard", lastFour: "4444" },
-  tok_declined: { brand: "visa", lastFour: "0002", failure: "card_declined" },
-  tok_insufficient_funds: { brand: "visa", lastFour: "9995", failure: "insufficient_funds" },
-  tok_timeout: { brand: "visa", lastFour: "0119", timesOut: true },
-};
+const cards = new Map<string, SandboxCard>(
+  Object.entries({
+    tok_visa: { brand: "visa", lastFour: "4242" },
+    tok_mastercard: { brand: "mastercard", lastFour: "4444" },
+    tok_declined: { brand: "visa", lastFour: "0002", failure: "card_declined" },
+    tok_insufficient_funds: { brand: "visa", lastFour: "9995", failure: "insufficient_funds" },
+    tok_timeout: { brand: "visa", lastFour: "0119", timesOut: true },
+  }),
+);
 
 interface ChargeRow extends Row {
   amount_minor: bigint;
@@ -67,12 +69,12 @@ export function createSandbox(deps: { pool: Pool; wall: WallClock; timeoutMs: nu
 
   return {
     describeCard: (token) => {
-      const card = cards[token];
+      const card = cards.get(token);
       return Promise.resolve(card && { brand: card.brand, lastFour: card.lastFour });
     },
 
     charge: async (charge) => {
-      const card = cards[charge.cardToken];
+      const card = cards.get(charge.cardToken);
       if (!card) return { status: "declined", failure: "card_declined" };
       const row = await record(charge, card.failure ?? "");
       const isCancelled = row.failure === cancelledFailure;

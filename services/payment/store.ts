@@ -59,7 +59,7 @@ function consequences(n: number): string {
 }
 
 function eventValues(event: OutboxEvent | undefined): unknown[] {
-  if (!event) return new Array<null>(8).fill(null);
+  if (!event) return nulls(8);
   const { id, type, key, tenantId, payload, time, traceparent } = event;
   const bytes = Buffer.from(payload);
   return [id, topicOf(type), key, type, tenantId, bytes, time, traceparent ?? null];
@@ -71,8 +71,12 @@ function changeValues({ payment, attempt, transfers, event, answer }: Change): u
     ...attemptValues(attempt),
     ...transferValues(transfers, payment.updateTime),
     ...eventValues(event),
-    ...(answer ? answerValues(answer) : new Array<null>(9).fill(null)),
+    ...(answer ? answerValues(answer) : nulls(9)),
   ];
+}
+
+function nulls(length: number): null[] {
+  return Array.from({ length }, () => null);
 }
 
 const insertPayment = statement(

@@ -143,7 +143,7 @@ export async function paymentWorld(
   };
 
   await waitFor("payment to know the cities", async () => {
-    const error = await refusal(topUp(newRider(), 100n, { currencyCode: "XXX" }));
+    const error = await refusal(topUp(newRider(), 100n, { currencyCode: "ZZZ" }));
     return error.reason === "BAD_CURRENCY";
   });
 

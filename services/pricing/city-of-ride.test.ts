@@ -68,13 +68,13 @@ describe("the city of a ride", () => {
     expect(error.metadata).to.deep.equal({});
   });
 
-  it("refuses places less than 50 m apart", () => {
-    // 0.0004° of latitude are 44 m, 0.0005° are 56 m.
-    const error = refusal(() => cityOfRide(cities, place(10.6, 10.2), place(10.6004, 10.2)));
+  it("refuses places less than 5 m apart", () => {
+    // 0.00004° of latitude are 4 m, 0.00005° are 6 m.
+    const error = refusal(() => cityOfRide(cities, place(10.6, 10.2), place(10.60004, 10.2)));
     expect(error.code).to.equal(Code.INVALID_ARGUMENT);
     expect(error.reason).to.equal("BAD_ROUTE");
     expect(error.violations.map((v) => v.field)).to.deep.equal(["dropoff"]);
-    expect(cityOfRide(cities, place(10.6, 10.2), place(10.6005, 10.2)).cityId).to.equal("east");
+    expect(cityOfRide(cities, place(10.6, 10.2), place(10.60005, 10.2)).cityId).to.equal("east");
   });
 
   it("refuses places more than 200 km apart", () => {

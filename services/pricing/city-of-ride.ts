@@ -6,7 +6,7 @@ import { distanceMeters, distanceToPolygonMeters, pointInPolygon } from "../runt
 import { Code, StatusError, failedPrecondition, invalidField } from "../runtime/status.js";
 
 /** Rides are at least this long, as the crow flies. */
-const shortestMeters = 50;
+const shortestMeters = 5;
 /** And at most this long. */
 const longestMeters = 200_000;
 
@@ -20,7 +20,7 @@ export function cityOfRide(cities: City[], pickup: Place, dropoff: Place): City 
   if (!city) throw outside(cities, to, "dropoff");
   const apart = distanceMeters(from, to);
   if (apart < shortestMeters || apart > longestMeters) {
-    const problem = apart < shortestMeters ? "less than 50 m" : "more than 200 km";
+    const problem = apart < shortestMeters ? "less than 5 m" : "more than 200 km";
     throw invalidField("dropoff", `is ${problem} from the pickup`, "BAD_ROUTE");
   }
   return city;

@@ -76,14 +76,14 @@ const plain: Tariff = {
   cancellation: usualCancellation,
 };
 
-const byCity: Record<string, Tariff> = { "new-york": newYork };
+const byCity = new Map<string, Tariff>([["new-york", newYork]]);
 
 /** The tariff that a class begins with in a city, in the city's currency. */
 export function defaultTariff(
   city: { cityId: string; currencyCode: string },
   vehicleClass: VehicleClass,
 ): Tariff {
-  const tariff = { ...(byCity[city.cityId] ?? plain), currencyCode: city.currencyCode };
+  const tariff = { ...(byCity.get(city.cityId) ?? plain), currencyCode: city.currencyCode };
   return scaleTariff(tariff, classFactor(vehicleClass));
 }
 

@@ -1,7 +1,7 @@
 /**
  * The bus on PostgreSQL. Its tables belong to the schema's owner; this adapter reaches them through
- * functions only. A topic has 8 partitions by key; a group's member leases partitions, reads behind
- * its position, and acknowledges by moving it.
+ * functions only. A topic has 8 partitions by key; a group's members lease equal
+ * shares of the partitions; who has one reads behind its position, and acknowledges by moving it.
  */
 import pg from "pg";
 import {
@@ -42,7 +42,8 @@ const publishRows = statement(
 );
 const joinGroup = statement("bus_join", "SELECT bus.join_group($1, $2)");
 const lease = statement("bus_lease", "SELECT * FROM bus.lease($1, $2, $3, $4, $5)");
-const poll = statement<PolledRow>("bus_poll", "SELECT * FROM bus.poll($1, $2, $3, $4)");
+const renew = statement("bus_renew", "SELECT bus.renew($1, $2, $3, $4)");
+const poll = statement<PolledRow>("bus_poll", "SELECT * FROM bus.poll($1, $2, $3, $4, $5, $6, $7)");
 const ack = statement("bus_ack", "SELECT bus.ack($1, $2, $3, $4, $5)");
 const release = statement("bus_release", "SELECT bus.release($1, $2)");
 const trim = statement("bus_trim", "SELECT bus.forget($1)");
@@ -74,11 +75,26 @@ export async function createPostgresBus(options: {
 }): Promise<Bus> {
   const { wall, log } = options;
   const pool = createPool({ url: options.url, max: 6, name: "bus", log });
-  const consumers = new Map<Loop, string[]>();
-  const wake = (topic: string) => {
-    for (const [loop, topics] of consumers) if (topics.includes(topic)) loop.wake();
+  const consumers = new Map<Loop, Subscription>();
+  /** Wakes who consumes one of the types; of types that are not known, everyone on the topic. */
+  const wake = (topic: string, types?: Set<string>) => {
+    for (const [loop, { topics, types: wanted }] of consumers) {
+      if (!topics.includes(topic)) continue;
+      if (!types || !wanted || wanted.some((type) => types.has(type))) loop.wake();
+    }
   };
-  const listening = startListening({ url: options.url, wall, log, onTopic: wake });
+  // What this process publishes it knows already when the database tells of it.
+  const ownBackends = new Set<number>();
+  pool.on("connect", (client) => ownBackends.add(backendOf(client)));
+  pool.on("remove", (client) => ownBackends.delete(backendOf(client)));
+  const listening = startListening({
+    url: options.url,
+    wall,
+    log,
+    onTopic: (topic, backend) => {
+      if (!ownBackends.has(backend)) wake(topic);
+    },
+  });
   const trimming = startLoop({
     name: "bus-trim",
     wall,
@@ -102,7 +118,7 @@ export async function createPostgresBus(options: {
         batch.map((m) => m.traceparent ?? null),
         wall.now(),
       ]);
-      wake(topic);
+      wake(topic, new Set(batch.map((m) => m.type)));
     }
   };
 
@@ -111,23 +127,27 @@ export async function createPostgresBus(options: {
     const owner = uuidv4();
     await joinGroup(pool, [group, topics]);
     let leasedUntilMs = 0;
+    let handled: PolledRow[] = [];
     const loop: Loop = startLoop({
       name: `consumer-${group}`,
       wall,
       log,
       work: async (signal) => {
         if (wall.monotonicMs() >= leasedUntilMs) {
+          // What is handled is recorded before a partition may go to another member.
+          if (handled.length > 0) await ack(pool, [group, owner, ...positionsOf(handled)]);
+          handled = [];
           await lease(pool, [group, topics, owner, wall.now(), leaseSeconds]);
           leasedUntilMs = wall.monotonicMs() + renewMs;
         }
-        const rows = await poll(pool, [group, owner, topics, batchSize]);
-        if (rows.length > 0) await handleRows(rows, signal);
+        const rows = await poll(pool, [group, owner, topics, batchSize, ...positionsOf(handled)]);
+        handled = rows.length > 0 ? await handleRows(rows, signal) : [];
         return rows.length > 0 ? 0 : renewMs;
       },
     });
 
-    /** Handles partitions side by side, the messages of one in order, and moves their positions. */
-    const handleRows = async (rows: PolledRow[], signal: AbortSignal): Promise<void> => {
+    /** Handles partitions side by side, the messages of one in order. The last handled of each. */
+    const handleRows = async (rows: PolledRow[], signal: AbortSignal): Promise<PolledRow[]> => {
       const partitions = [...groupBy(rows, (row) => `${row.topic}/${row.part}`).values()];
       const done = await Promise.all(
         partitions.map(async (partition) => {
@@ -140,19 +160,12 @@ export async function createPostgresBus(options: {
           return last;
         }),
       );
-      const moved = done.filter((row) => row !== undefined);
-      if (moved.length === 0) return;
-      await ack(pool, [
-        group,
-        owner,
-        moved.map((row) => row.topic),
-        moved.map((row) => row.part),
-        moved.map((row) => row.seq),
-      ]);
+      return done.filter((row) => row !== undefined);
     };
 
     /** Hands one message over, again if need be; parks it when it cannot be handled. */
     const deliver = async (row: PolledRow, signal: AbortSignal): Promise<boolean> => {
+      if (subscription.types && !subscription.types.includes(row.type)) return true;
       const message = toMessage(row);
       for (let attempt = 1; !signal.aborted; attempt += 1) {
         try {
@@ -169,7 +182,8 @@ export async function createPostgresBus(options: {
             log.error({ group, type: row.type, event_id: row.id }, "event parked as a dead letter");
             return true;
           }
-          await lease(pool, [group, topics, owner, wall.now(), leaseSeconds]);
+          // Not `lease`, which may hand partitions over: others of them are in hand.
+          await renew(pool, [group, owner, wall.now(), leaseSeconds]);
           leasedUntilMs = wall.monotonicMs() + renewMs;
           await wall.sleep(Math.min(2000, 100 * 2 ** attempt), signal);
         }
@@ -177,11 +191,12 @@ export async function createPostgresBus(options: {
       return false;
     };
 
-    consumers.set(loop, topics);
+    consumers.set(loop, subscription);
     return {
       stop: async () => {
         consumers.delete(loop);
         await loop.stop();
+        if (handled.length > 0) await ack(pool, [group, owner, ...positionsOf(handled)]);
         await release(pool, [group, owner]).catch((error: unknown) =>
           log.debug({ err: error }, "could not give up leases; they run out by themselves"),
         );
@@ -198,6 +213,16 @@ export async function createPostgresBus(options: {
       await pool.end();
     },
   };
+}
+
+/** Topics, partitions and positions, as the functions of the bus take them. */
+function positionsOf(rows: PolledRow[]): [string[], number[], bigint[]] {
+  return [rows.map((row) => row.topic), rows.map((row) => row.part), rows.map((row) => row.seq)];
+}
+
+/** The server process behind a connection; pg knows it but does not declare it. */
+function backendOf(client: unknown): number {
+  return (client as { processID: number }).processID;
 }
 
 function toMessage(row: PolledRow): BusMessage {
@@ -218,7 +243,8 @@ function startListening(options: {
   url: string;
   wall: WallClock;
   log: Logger;
-  onTopic: (topic: string) => void;
+  /** `backend`: the server process of whoever published. */
+  onTopic: (topic: string, backend: number) => void;
 }): Runnable {
   return startLoop({
     name: "bus-listen",
@@ -229,15 +255,18 @@ function startListening(options: {
         connectionString: options.url,
         application_name: "bus-listen",
       });
-      await client.connect();
+      // From the beginning: while it connects, the connection can be lost, or not be wanted any more.
+      const over = new Promise<void>((resolve, reject) => {
+        client.on("error", reject);
+        client.on("end", () => resolve());
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      over.catch(() => undefined);
       try {
-        await new Promise<void>((resolve, reject) => {
-          client.on("notification", (n) => options.onTopic(n.payload ?? ""));
-          client.on("error", reject);
-          client.on("end", () => resolve());
-          signal.addEventListener("abort", () => resolve(), { once: true });
-          client.query("LISTEN ridemesh_bus").catch(reject);
-        });
+        await client.connect();
+        client.on("notification", (n) => options.onTopic(n.payload ?? "", n.processId));
+        await client.query("LISTEN ridemesh_bus");
+        await over;
       } finally {
         await client.end().catch(() => undefined);
       }

@@ -26,6 +26,8 @@ export interface Subscription {
   /** The consumer group; each group gets every message once. */
   group: string;
   topics: string[];
+  /** Only messages of these types are handled; the others are passed over. All, when left out. */
+  types?: string[];
   /** Throws to have the message delivered again. */
   handle: (message: BusMessage) => Promise<void>;
 }

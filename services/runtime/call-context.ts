@@ -31,6 +31,8 @@ export interface CallContext {
   /** The address that an external call came from; empty when unknown. */
   clientAddress: string;
   log: Logger;
+  /** What one step of the call has read and a later one may use again: an owner's row. */
+  memo: Map<string, unknown>;
   /**
    * The stored form of the response, to be written in the transaction of the effect by `saveAnswer`.
    * Undefined when the call carries no request_id. Exactly one answer must be saved by the handler of

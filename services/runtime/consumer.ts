@@ -33,6 +33,7 @@ export async function startConsumer(
   return bus.subscribe({
     group,
     topics: [...new Set(handlers.map((handler) => topicOf(handler.type)))],
+    types: [...byType.keys()],
     handle: async ({ payload, ...meta }) => byType.get(meta.type)?.handle(payload, meta),
   });
 }

@@ -15,16 +15,26 @@ import { Code, StatusError, unavailable } from "./status.js";
 /** Runs a call within the breaker and the bulkhead of its service. */
 export type Guard = <T>(call: () => Promise<T>) => Promise<T>;
 
-/** At most this many calls to one service at a time, and as many again waiting. */
-const maxConcurrent = 200;
+export interface GuardSettings {
+  /** At most this many calls to one service at a time, and as many again waiting. */
+  maxConcurrent: number;
+  /** An open circuit lets a call through after this long, to see. */
+  openMs: number;
+}
+
+const defaults: GuardSettings = { maxConcurrent: 200, openMs: 30_000 };
 /** A call is tried this often in all. */
 const maxAttempts = 3;
 /** So many failures in a row open the circuit: five calls, each with its retries. */
 const failuresToOpen = 5 * maxAttempts;
-const openMs = 30_000;
 
 /** A guard for the calls to one service. */
-export function createGuard(service: string, log: Logger): Guard {
+export function createGuard(
+  service: string,
+  log: Logger,
+  settings: Partial<GuardSettings> = {},
+): Guard {
+  const { maxConcurrent, openMs } = { ...defaults, ...settings };
   const breaker = circuitBreaker(
     handleWhen((error) => error instanceof StatusError && error.code === Code.UNAVAILABLE),
     { halfOpenAfter: openMs, breaker: new ConsecutiveBreaker(failuresToOpen) },

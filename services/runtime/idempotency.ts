@@ -26,6 +26,9 @@ export interface Answer extends AnswerKey {
   time: Date;
 }
 
+/** Set by the gateway on a request_id that it made itself. */
+export const freshKeyHeader = "x-request-id-fresh";
+
 const constraint = "idempotency_keys_pkey";
 
 const insert = statement(

@@ -89,23 +89,14 @@ export async function runService(
     const { host } = processHost;
     const { wall, metrics, log } = host;
     const startTime = wall.now();
-    let service: RunningService | undefined;
+    let check = (): Promise<void> => Promise.reject(new Error("the service is starting"));
     const admin = await startAdmin({
       host: host.listen(name).host,
       port: processHost.metricsPort,
       metrics,
       log,
       health: {
-        checks: [
-          {
-            name: "database",
-            critical: true,
-            check: async () => {
-              if (!service) throw new Error("the service is starting");
-              await service.check();
-            },
-          },
-        ],
+        checks: [{ name: "database", critical: true, check: () => check() }],
         version: processHost.version,
         wall,
         startTime,
@@ -113,7 +104,8 @@ export async function runService(
       },
     });
     running.push(admin);
-    service = await start(host, env);
+    const service = await start(host, env);
+    check = service.check;
     running.push(service);
     ready = signals === 0;
     log.info({ service: name, port: service.port, metrics_port: admin.port }, "serving");

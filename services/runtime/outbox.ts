@@ -1,7 +1,8 @@
 /**
  * Events leave with the change that caused them: a row in the same transaction, sent later by the
- * relay. The relay reads behind the oldest running transaction, so that a late commit is never
- * skipped, in the order of seq, which was assigned while the aggregate's row was locked.
+ * relay, in the order of seq, which was assigned while the aggregate's row was locked. The relay stops
+ * at the first row that is not behind the oldest running transaction: so a late commit is not
+ * overtaken, and no event of an aggregate by a later one.
  */
 import type { Bus, BusMessage } from "./bus.js";
 import type { WallClock } from "./clock.js";
@@ -74,16 +75,24 @@ interface OutboxRow extends Row {
   payload: Buffer;
   create_time: Date;
   traceparent: string | null;
+  /** Whether every transaction that is as old has ended. */
+  ready: boolean;
 }
 
 const batchSize = 500;
 const pollMs = 500;
+/** While rows wait for a running transaction, looks follow each other from this fast to this slow. */
+const horizonMs = 2;
+const longHorizonMs = 64;
 
+// Rows that are not ready are read as well: the relay must know that they are there, and not go past
+// them. Of two rows of an aggregate the later can be ready first, when its transaction got its number
+// before the other's.
 const readBatch = statement<OutboxRow>(
   "outbox_read",
-  `SELECT id, aggregatetype, aggregateid, type, tenant_id, payload, create_time, traceparent
-   FROM outbox WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
-   ORDER BY seq LIMIT ${batchSize}`,
+  `SELECT id, aggregatetype, aggregateid, type, tenant_id, payload, create_time, traceparent,
+     xid < pg_snapshot_xmin(pg_current_snapshot()) AS ready
+   FROM outbox ORDER BY seq LIMIT ${batchSize}`,
 );
 const forget = statement("outbox_forget", "DELETE FROM outbox WHERE id = ANY ($1::uuid[])");
 const tryLock = statement<{ locked: boolean }>(
@@ -104,6 +113,12 @@ export function startRelay(options: {
 }): Loop {
   const { pool, bus } = options;
   let owner: PoolClient | undefined;
+  let waitMs = horizonMs;
+  /** The session's end gives up the lock. */
+  const giveUp = () => {
+    owner?.release(true);
+    owner = undefined;
+  };
   const loop = startLoop({
     name: `relay-${options.name}`,
     wall: options.wall,
@@ -119,18 +134,21 @@ export function startRelay(options: {
         owner = client;
       }
       try {
-        let rows: OutboxRow[];
-        do {
-          rows = await readBatch(owner, []);
-          if (rows.length === 0) break;
-          await bus.publish(rows.map(toMessage));
-          await forget(owner, [rows.map((row) => row.id)]);
-        } while (rows.length === batchSize && !signal.aborted);
-        // A row behind the horizon becomes visible when its elders commit; look again soon.
-        return rows.length > 0 ? 5 : pollMs;
+        for (;;) {
+          const rows = await readBatch(owner, []);
+          const held = rows.findIndex((row) => !row.ready);
+          const ready = held < 0 ? rows : rows.slice(0, held);
+          if (ready.length > 0) {
+            waitMs = horizonMs;
+            await bus.publish(ready.map(toMessage));
+            await forget(owner, [ready.map((row) => row.id)]);
+          }
+          if (signal.aborted || rows.length === 0) return pollMs;
+          // A row behind the horizon is ready when its elders have committed: in a moment.
+          if (held >= 0) return (waitMs = Math.min(longHorizonMs, waitMs * 2));
+        }
       } catch (error) {
-        owner.release(true);
-        owner = undefined;
+        giveUp();
         throw error;
       }
     },
@@ -139,8 +157,7 @@ export function startRelay(options: {
     wake: loop.wake,
     stop: async () => {
       await loop.stop();
-      // The session's end gives up the lock.
-      owner?.release(true);
+      giveUp();
     },
   };
 }

@@ -97,7 +97,7 @@ describe("whose a request may concern", () => {
   ) => {
     const desc = method({ access });
     const message = create(desc.input, request);
-    await checkOwnership(desc, policyOf(desc), who, message, owners);
+    await checkOwnership(desc, policyOf(desc), { caller: who, memo: new Map() }, message, owners);
     return "allowed";
   };
   const rider = caller("rider-1", Role.RIDER);

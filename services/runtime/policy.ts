@@ -2,7 +2,7 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { MethodPolicy } from "../../gen/es/ridemesh/options/v1/options_pb.js";
-import type { Caller } from "./call-context.js";
+import type { CallContext, Caller } from "./call-context.js";
 import { Code, StatusError, notFound } from "./status.js";
 
 /** Whose a resource is. */
@@ -15,7 +15,7 @@ export interface Ownership {
 /** By resource name, how to find whose it is; undefined when there is no such thing. */
 export type Owners = Record<
   string,
-  (tenantId: string, id: string) => Promise<Ownership | undefined>
+  (tenantId: string, id: string, memo: Map<string, unknown>) => Promise<Ownership | undefined>
 >;
 
 /** The service that all external calls come through. */
@@ -61,11 +61,12 @@ export function checkRoles(policy: MethodPolicy, caller: Caller): void {
 export async function checkOwnership(
   method: DescMethod,
   policy: MethodPolicy,
-  caller: Caller,
+  ctx: Pick<CallContext, "caller" | "memo">,
   request: Message,
   owners: Owners,
 ): Promise<void> {
   const { access } = policy;
+  const { caller } = ctx;
   if (!access || access.public || access.ownership.case === undefined) return;
   const mayAny = caller.roles.some((role) => access.any.includes(role));
   if (access.ownership.case === "subjectField") {
@@ -78,7 +79,7 @@ export async function checkOwnership(
   const { name, idField } = access.ownership.value;
   const find = owners[name];
   if (!find) throw new Error(`no owners are known for resource ${name}`);
-  const found = await find(caller.tenantId, fieldText(method, request, idField));
+  const found = await find(caller.tenantId, fieldText(method, request, idField), ctx.memo);
   if (!found || found.tenantId !== caller.tenantId) throw notFound(name.replaceAll("_", " "));
   if (!mayAny && !found.subjects.includes(caller.subject))
     throw notFound(name.replaceAll("_", " "));

@@ -25,7 +25,13 @@ export function createPool(options: { url: string; max: number; name: string; lo
     // Keeps the process free to end while connections idle.
     allowExitOnIdle: true,
   });
-  pool.on("error", (error) => options.log.warn({ err: error }, "idle database connection lost"));
+  // The error itself carries the whole connection.
+  pool.on("error", ({ message }) =>
+    options.log.warn({ reason: message }, "idle database connection lost"),
+  );
+  // A connection that is lost while someone holds it fails his next query; as an event that nobody
+  // hears it would end the process.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

@@ -14,6 +14,7 @@ import type { CallContext, Caller } from "./call-context.js";
 import type { WallClock } from "./clock.js";
 import {
   findAnswer,
+  freshKeyHeader,
   hashBody,
   isAnswered,
   saveError,
@@ -23,10 +24,10 @@ import {
 import { uuidv4 } from "./ids.js";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
-import { checkOwnership, checkPeer, checkRoles, type Owners } from "./policy.js";
+import { checkOwnership, checkPeer, checkRoles, gatewayName, type Owners } from "./policy.js";
 import { isConnectionError, type Pool } from "./postgres.js";
 import type { Secrets } from "./secrets.js";
-import { Code, StatusError, isTransient, toServiceError, unavailable } from "./status.js";
+import { Code, StatusError, isDecision, toServiceError, unavailable } from "./status.js";
 import { peerOfCertificate } from "./tls.js";
 import { anonymous, invalidToken, type TokenVerifier } from "./token.js";
 import { decodeValid } from "./validation.js";
@@ -167,9 +168,11 @@ function contextOf(
     host: text(metadata, "x-forwarded-host"),
     clientAddress: text(metadata, "x-forwarded-for"),
     log,
+    memo: new Map(),
     answer: () => undefined,
   };
-  contexts.set(ctx, { controller, metadata });
+  const fresh = ctx.peer === gatewayName && text(metadata, freshKeyHeader) !== "";
+  contexts.set(ctx, { controller, metadata, fresh });
   const end = () => {
     emitter.off("cancelled", abort);
     // What waits for a stream's end (its token's timer, its fan-out) is let go, however it ended.
@@ -199,7 +202,14 @@ interface GrpcInternals {
 const peers = new WeakMap<object, string>();
 
 /** What the wrapper knows of a call that handlers need not. */
-const contexts = new WeakMap<CallContext, { controller: AbortController; metadata: Metadata }>();
+const contexts = new WeakMap<CallContext, CallSecrets>();
+
+interface CallSecrets {
+  controller: AbortController;
+  metadata: Metadata;
+  /** The gateway has just made the request_id: it cannot have been answered before. */
+  fresh: boolean;
+}
 
 const cancelled = { reason: "CANCELLED", domain: "ridemesh", message: "the caller went away" };
 /** Made once: an abort without a reason makes an error with its stack each time. */
@@ -240,7 +250,7 @@ async function admit(
 ): Promise<Message> {
   await authorise(method, deps, ctx);
   const message = decodeValid(method.desc.input, bytes);
-  await checkOwnership(method.desc, method.policy, ctx.caller, message, deps.owners);
+  await checkOwnership(method.desc, method.policy, ctx, message, deps.owners);
   return message;
 }
 
@@ -257,7 +267,8 @@ async function answered(
     method.encode((await method.handler(method.decode(bytes) as never, ctx)) as never);
   if (!key) return run();
 
-  const stored = await findAnswer(deps.pool, key, deps.secrets);
+  const { fresh } = contexts.get(ctx)!;
+  const stored = fresh ? undefined : await findAnswer(deps.pool, key, deps.secrets);
   if (stored) return stored;
   let saved: Answer | undefined;
   ctx.answer = (response) => {
@@ -277,7 +288,20 @@ async function answered(
     return result;
   } catch (error) {
     if (isAnswered(error)) return required(await findAnswer(deps.pool, key, deps.secrets));
-    if (!(error instanceof StatusError) || isTransient(error.code)) throw error;
+    if (!(error instanceof StatusError)) throw error;
+    if (!isDecision(error.code)) {
+      // It may have failed because another call with the key has succeeded: a version that it raised.
+      const answer = await findAnswer(deps.pool, key, deps.secrets);
+      if (answer) return answer;
+      throw error;
+    }
+    if (fresh) {
+      // Nobody else knows this key, so nobody will ask for the refusal again; but our own first try
+      // may have succeeded unseen.
+      const answer = await findAnswer(deps.pool, key, deps.secrets);
+      if (answer) return answer;
+      throw error;
+    }
     await saveError(deps.pool, key, error, `${deps.service}.ridemesh`, deps.wall.now());
     // Another call with the key may have been first, and then its answer counts.
     return required(await findAnswer(deps.pool, key, deps.secrets));
@@ -344,7 +368,7 @@ async function* readAll(
   for await (const bytes of call as AsyncIterable<Buffer>) {
     if (ctx.signal.aborted) break;
     const message = decodeValid(method.desc.input, bytes);
-    await checkOwnership(method.desc, method.policy, ctx.caller, message, deps.owners);
+    await checkOwnership(method.desc, method.policy, ctx, message, deps.owners);
     yield method.decode(bytes);
   }
   if (ctx.signal.aborted && ctx.signal.reason instanceof StatusError) throw ctx.signal.reason;

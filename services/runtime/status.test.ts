@@ -8,6 +8,7 @@ import {
   failedPrecondition,
   fromServiceError,
   invalidField,
+  isDecision,
   isTransient,
   notFound,
   toServiceError,
@@ -130,6 +131,19 @@ describe("a status", () => {
       "RESOURCE_EXHAUSTED",
       "ABORTED",
       "UNAVAILABLE",
+    ]);
+  });
+
+  it("is a decision when it says something about the call itself", () => {
+    const codes = Object.values(Code).filter((code) => typeof code === "number");
+    expect(codes.filter(isDecision).map((code) => Code[code])).to.have.members([
+      "INVALID_ARGUMENT",
+      "NOT_FOUND",
+      "ALREADY_EXISTS",
+      "PERMISSION_DENIED",
+      "UNAUTHENTICATED",
+      "FAILED_PRECONDITION",
+      "OUT_OF_RANGE",
     ]);
   });
 });

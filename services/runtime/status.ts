@@ -109,6 +109,19 @@ export function isTransient(code: Code): boolean {
   );
 }
 
+/** Whether the error is a decision about the call, as against something that went wrong. */
+export function isDecision(code: Code): boolean {
+  return (
+    code === Code.INVALID_ARGUMENT ||
+    code === Code.NOT_FOUND ||
+    code === Code.ALREADY_EXISTS ||
+    code === Code.PERMISSION_DENIED ||
+    code === Code.UNAUTHENTICATED ||
+    code === Code.FAILED_PRECONDITION ||
+    code === Code.OUT_OF_RANGE
+  );
+}
+
 /** google.rpc.Status bytes of an error, as `grpc-status-details-bin` carries them. */
 export function encodeStatus(error: StatusError, defaultDomain: string): Uint8Array {
   const details = [

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { CitySchema } from "../../gen/es/ridemesh/city/v1/city_pb.js";
 import { RequestTripRequestSchema } from "../../gen/es/ridemesh/trip/v1/trip_service_pb.js";
+import type { VehicleClass } from "../../gen/es/ridemesh/type/v1/vehicle_class_pb.js";
 import { allServices } from "./contract.js";
 import { Code, StatusError } from "./status.js";
 import { compileRules, decodeValid, validateMessage } from "./validation.js";
@@ -52,7 +53,7 @@ describe("validation", () => {
         { lat: 0, lng: 200 },
         { lat: 1, lng: 1 },
       ],
-      vehicleClasses: [1, 99],
+      vehicleClasses: [1, 99 as VehicleClass],
       dispatch: { offerSeconds: 15, roundSeconds: 15, roundRadiusMeters: [2000, 5], maxOffers: 5 },
       fareMode: 1,
     });

@@ -114,7 +114,8 @@ export async function testHost(
 
   const channels = new Map<string, Channel>();
   const channelTo = (service: string, as: string): Channel => {
-    const key = `${as}>${service}`;
+    // By address too: of a service that was started twice, the later one is called.
+    const key = `${as}>${service}@${host.address(service)}`;
     let channel = channels.get(key);
     if (!channel) {
       const address = () => host.address(service);

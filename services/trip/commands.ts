@@ -35,6 +35,8 @@ export interface CommandDeps {
 /** What a command takes over from the call that gives it. */
 export interface CommandOrigin {
   traceparent?: string | undefined;
+  /** The trip as the call has read it already: the first try decides on it. */
+  known?: Trip | undefined;
   /** The answer to be stored with the change, made from the trip as it will be. */
   answer?: (trip: Trip) => Promise<Answer | undefined> | Answer | undefined;
 }
@@ -51,7 +53,8 @@ export async function execute(
   origin: CommandOrigin = {},
 ): Promise<Trip> {
   for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-    const trip = await loadTrip(deps.pool, tenantId, tripId);
+    const known = attempt === 1 ? origin.known : undefined;
+    const trip = known ?? (await loadTrip(deps.pool, tenantId, tripId));
     if (!trip) throw notFound("trip");
     const decision = decide(trip, command, deps.domain.now());
     if (decision.refused) throw rejected(decision);

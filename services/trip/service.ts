@@ -23,6 +23,7 @@ import type { Handlers } from "../runtime/server.js";
 import { failedPrecondition, invalidField, notFound } from "../runtime/status.js";
 import { begin, execute, type CommandDeps } from "./commands.js";
 import { newTrip } from "./new-trip.js";
+import { rememberedTrip } from "./owners.js";
 import { givenStars, rate, type Rating } from "./ratings.js";
 import { findActiveTrip, findOwedTrip, listTrips, loadTrip } from "./store.js";
 import type { Command, Trip } from "./trip.js";
@@ -53,13 +54,14 @@ export function tripService(deps: TripDeps): Handlers<TripServiceService> {
     };
     await execute(deps, tenantId, tripId, command, {
       traceparent: ctx.traceparent,
+      known: rememberedTrip(ctx.memo),
       answer: async (trip) => ctx.answer({ trip: await show(trip) }),
     });
     return { trip: shown! };
   };
 
   const load = async (ctx: CallContext, tripId: string): Promise<Trip> => {
-    const trip = await loadTrip(pool, ctx.caller.tenantId, tripId);
+    const trip = rememberedTrip(ctx.memo) ?? (await loadTrip(pool, ctx.caller.tenantId, tripId));
     if (!trip) throw notFound("trip");
     return trip;
   };

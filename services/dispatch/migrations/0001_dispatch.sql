@@ -27,7 +27,8 @@ CREATE TABLE searches (
 CREATE INDEX searches_due ON searches (next_time) WHERE open;
 CREATE INDEX searches_wanting ON searches (tenant_id, city_id) WHERE open AND wants_drivers;
 
--- Offers to drivers. Status as ridemesh.dispatch.v1.OfferStatus.
+-- Offers to drivers. Status as ridemesh.dispatch.v1.OfferStatus; 0 while the trip has not taken it yet:
+-- its driver is spoken for, but he is not told.
 CREATE TABLE offers (
   tenant_id text NOT NULL,
   offer_id uuid NOT NULL,
@@ -42,7 +43,7 @@ CREATE TABLE offers (
   PRIMARY KEY (tenant_id, offer_id)
 );
 -- One live offer of any kind a driver.
-CREATE UNIQUE INDEX offers_live_driver ON offers (tenant_id, driver_id) WHERE status = 1;
+CREATE UNIQUE INDEX offers_live_driver ON offers (tenant_id, driver_id) WHERE status <= 1;
 CREATE INDEX offers_of_trip ON offers (tenant_id, trip_id);
 
 -- Down Migration

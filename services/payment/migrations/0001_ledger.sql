@@ -58,13 +58,12 @@ CREATE INDEX entries_of_rider ON entries (tenant_id, rider_id, create_time DESC,
   WHERE rider_id IS NOT NULL;
 REVOKE UPDATE, DELETE ON entries FROM ridemesh_payment;
 
--- Refuses entries that do not balance, and carries the others into the balances. Accounts are locked
+-- Refuses entries that do not balance, and carries the others into the balances. Accounts are written
 -- in the order of their ids, so that two transfers never wait for each other.
 CREATE FUNCTION post_entries() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-  wanted bigint;
-  posted bigint;
+  change record;
 BEGIN
   IF EXISTS (
     SELECT 1 FROM added GROUP BY tenant_id, transfer_id, currency_code HAVING sum(amount_minor) <> 0
@@ -72,26 +71,18 @@ BEGIN
     RAISE EXCEPTION 'the entries of a transfer do not balance'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entries_balance', TABLE = 'entries';
   END IF;
-
-  PERFORM 1 FROM accounts a
-  WHERE (a.tenant_id, a.account_id) IN (SELECT tenant_id, account_id FROM added)
-  ORDER BY a.tenant_id, a.account_id
-  FOR NO KEY UPDATE;
-
-  SELECT count(*) INTO wanted
-  FROM (SELECT DISTINCT tenant_id, account_id, currency_code FROM added) d;
-  UPDATE accounts a SET balance_minor = a.balance_minor + d.amount_minor
-  FROM (
+  FOR change IN
     SELECT tenant_id, account_id, currency_code, sum(amount_minor)::bigint AS amount_minor
-    FROM added GROUP BY tenant_id, account_id, currency_code
-  ) d
-  WHERE a.tenant_id = d.tenant_id AND a.account_id = d.account_id
-    AND a.currency_code = d.currency_code;
-  GET DIAGNOSTICS posted = ROW_COUNT;
-  IF posted <> wanted THEN
-    RAISE EXCEPTION 'an entry names no account of its currency'
-      USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'entries_account', TABLE = 'entries';
-  END IF;
+    FROM added GROUP BY tenant_id, account_id, currency_code ORDER BY tenant_id, account_id
+  LOOP
+    UPDATE accounts a SET balance_minor = a.balance_minor + change.amount_minor
+    WHERE a.tenant_id = change.tenant_id AND a.account_id = change.account_id
+      AND a.currency_code = change.currency_code;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'an entry names no account of its currency'
+        USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'entries_account', TABLE = 'entries';
+    END IF;
+  END LOOP;
   RETURN NULL;
 END
 $$;

@@ -27,6 +27,14 @@ CREATE TABLE positions (
   PRIMARY KEY (group_name, topic, part)
 );
 
+-- Who reads for a group, as last heard.
+CREATE TABLE members (
+  group_name text NOT NULL,
+  owner text NOT NULL,
+  seen_until timestamptz NOT NULL,
+  PRIMARY KEY (group_name, owner)
+);
+
 -- Appends to one topic. One publisher at a time, so that seq order is commit order and a reader
 -- never passes a message that becomes visible later.
 CREATE FUNCTION publish(
@@ -53,31 +61,72 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
   ON CONFLICT DO NOTHING;
 $$;
 
--- Takes or renews the lease on partitions that no other living member reads.
+-- Takes or renews the lease on a member's share of the partitions: as many as there are for each living
+-- member, rounded up. What it holds beyond its share it gives up, so nothing of it may be in hand.
 CREATE FUNCTION lease(in_group text, in_topics text[], in_owner text, in_now timestamptz, in_seconds int)
 RETURNS TABLE (topic text, part smallint, "position" bigint)
-LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
-  UPDATE positions p SET owner = in_owner, lease_until = in_now + make_interval(secs => in_seconds)
-  WHERE p.group_name = in_group AND p.topic = ANY (in_topics)
-    AND (p.owner IS NULL OR p.owner = in_owner OR p.lease_until < in_now)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  until timestamptz := in_now + make_interval(secs => in_seconds);
+  share int;
+BEGIN
+  -- One member at a time, so that each counts all others.
+  PERFORM pg_advisory_xact_lock(7266, hashtext(in_group));
+  DELETE FROM members WHERE group_name = in_group AND seen_until < in_now;
+  INSERT INTO members VALUES (in_group, in_owner, until)
+  ON CONFLICT (group_name, owner) DO UPDATE SET seen_until = excluded.seen_until;
+  SELECT ceil(count(*)::numeric / (SELECT count(*) FROM members WHERE group_name = in_group))
+  INTO share FROM positions WHERE group_name = in_group AND topic = ANY (in_topics);
+  UPDATE positions p SET owner = NULL, lease_until = NULL
+  FROM (SELECT topic, part FROM positions
+        WHERE group_name = in_group AND topic = ANY (in_topics) AND owner = in_owner
+        ORDER BY topic, part OFFSET share) AS beyond
+  WHERE p.group_name = in_group AND p.topic = beyond.topic AND p.part = beyond.part;
+  RETURN QUERY
+  UPDATE positions p SET owner = in_owner, lease_until = until
+  FROM (SELECT topic, part FROM positions
+        WHERE group_name = in_group AND topic = ANY (in_topics)
+          AND (owner IS NULL OR owner = in_owner OR lease_until < in_now)
+        ORDER BY owner IS NOT DISTINCT FROM in_owner DESC, topic, part LIMIT share) AS own
+  WHERE p.group_name = in_group AND p.topic = own.topic AND p.part = own.part
   RETURNING p.topic, p.part, p.position;
+END $$;
+
+-- Renews a member's leases as they are.
+CREATE FUNCTION renew(in_group text, in_owner text, in_now timestamptz, in_seconds int)
+RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+  UPDATE members SET seen_until = in_now + make_interval(secs => in_seconds)
+  WHERE group_name = in_group AND owner = in_owner;
+  UPDATE positions SET lease_until = in_now + make_interval(secs => in_seconds)
+  WHERE group_name = in_group AND owner = in_owner;
 $$;
 
--- What waits on the partitions that a member holds, oldest first.
-CREATE FUNCTION poll(in_group text, in_owner text, in_topics text[], in_max int)
+-- Records what a member has handled, and gives what waits on the partitions that it holds, oldest
+-- first: one call a batch.
+CREATE FUNCTION poll(
+  in_group text, in_owner text, in_topics text[], in_max int,
+  in_ack_topics text[], in_ack_parts smallint[], in_ack_positions bigint[]
+)
 RETURNS TABLE (seq bigint, topic text, part smallint, id uuid, key text, type text, tenant_id text,
                payload bytea, event_time timestamptz, traceparent text)
-LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
-  SELECT m.seq, m.topic, m.part, m.id, m.key, m.type, m.tenant_id, m.payload, m.event_time, m.traceparent
-  FROM positions p
-  CROSS JOIN LATERAL (
-    SELECT * FROM messages
-    WHERE messages.topic = p.topic AND messages.part = p.part AND messages.seq > p.position
-    ORDER BY messages.seq LIMIT in_max
-  ) m
-  WHERE p.group_name = in_group AND p.topic = ANY (in_topics) AND p.owner = in_owner
-  ORDER BY m.seq;
-$$;
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+  IF cardinality(in_ack_topics) > 0 THEN
+    PERFORM ack(in_group, in_owner, in_ack_topics, in_ack_parts, in_ack_positions);
+  END IF;
+  RETURN QUERY
+    SELECT m.seq, m.topic, m.part, m.id, m.key, m.type, m.tenant_id, m.payload, m.event_time, m.traceparent
+    FROM positions p
+    CROSS JOIN LATERAL (
+      SELECT * FROM messages
+      WHERE messages.topic = p.topic AND messages.part = p.part AND messages.seq > p.position
+      ORDER BY messages.seq LIMIT in_max
+    ) m
+    WHERE p.group_name = in_group AND p.topic = ANY (in_topics) AND p.owner = in_owner
+    ORDER BY m.seq;
+END $$;
 
 -- Records that a member has handled a partition up to a message. False when it has lost the lease.
 CREATE FUNCTION ack(in_group text, in_owner text, in_topics text[], in_parts smallint[], in_positions bigint[])
@@ -91,9 +140,10 @@ RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $
   ) SELECT count(*) FROM done;
 $$;
 
--- Gives up all leases of a member.
+-- A member leaves, and gives up its leases.
 CREATE FUNCTION release(in_group text, in_owner text)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+  DELETE FROM members WHERE group_name = in_group AND owner = in_owner;
   UPDATE positions SET owner = NULL, lease_until = NULL WHERE group_name = in_group AND owner = in_owner;
 $$;
 
@@ -104,12 +154,13 @@ RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = bus, pg_temp AS $
 $$;
 
 -- The tables are reached through these functions only.
-REVOKE ALL ON messages, positions FROM ridemesh_bus;
+REVOKE ALL ON messages, positions, members FROM ridemesh_bus;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bus FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bus TO ridemesh_bus;
 
 -- Down Migration
 
-DROP FUNCTION publish, join_group, lease, poll, ack, release, forget;
+DROP FUNCTION publish, join_group, lease, renew, poll, ack, release, forget;
+DROP TABLE members;
 DROP TABLE positions;
 DROP TABLE messages;

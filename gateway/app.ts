@@ -2,6 +2,7 @@
 import { allServices, isExternal, rpcPath } from "../services/runtime/contract.js";
 import type { HealthCheck } from "../services/runtime/health.js";
 import type { Runnable } from "../services/runtime/lifecycle.js";
+import { startRequestSpan } from "../services/runtime/tracing.js";
 import type { Host } from "../services/runtime/service.js";
 import { createTokenVerifier } from "../services/runtime/token.js";
 import { compileRules } from "../services/runtime/validation.js";
@@ -18,14 +19,17 @@ import { header, send, urlOf, type HttpRequest, type HttpResponse } from "./http
 import { createLimits } from "./limits.js";
 import { openPort } from "./port.js";
 import { asStatusError, sendProblem } from "./problem.js";
-import { createRestRouter, serveRest, type RestMatch } from "./rest.js";
-import { createUpstream } from "./upstream.js";
+import { createRestRouter, type RestMatch } from "./rest-router.js";
+import { serveRest } from "./rest.js";
+import { createUpstream, type Upstream } from "./upstream.js";
 import { createWebSocketEdge } from "./websocket.js";
 import type { Pages } from "./pages.js";
 
 export interface GatewayParts {
   checks: HealthCheck[];
   pages: Pages;
+  /** Calls services otherwise than usual: for comparison (gateway/bench). */
+  upstream?: Upstream;
 }
 
 /** Starts the gateway; resolves when it answers. Rejects with the system's error for its port. */
@@ -37,7 +41,7 @@ export async function startGateway(
   const { wall, metrics } = host;
   const log = host.log.child({ service: "gateway" });
   const identity = host.identity("gateway");
-  const upstream = createUpstream({ address: host.address, identity, wall, log });
+  const upstream = parts.upstream ?? createUpstream({ address: host.address, identity, wall, log });
   const verifier = host.verifier ?? createTokenVerifier(wall);
   const running: Runnable[] = [upstream];
   if (!host.verifier) {
@@ -68,14 +72,22 @@ export async function startGateway(
   const handle = (request: HttpRequest, response: HttpResponse): void => {
     const startMs = wall.monotonicMs();
     const ids = idsOf(request);
+    const span = startRequestSpan(header(request, "traceparent"));
+    if (span) ids.traceparent = span.traceparent;
     const { path } = urlOf(request);
     response.setHeader("x-request-id", ids.requestId);
     response.on("error", () => undefined);
     let route = "other";
+    const verb = request.method ?? "";
     response.once("finish", () => {
       const seconds = (wall.monotonicMs() - startMs) / 1000;
-      metrics.observeHttp(request.method ?? "", route, response.statusCode, seconds);
+      const status = response.statusCode;
+      metrics.observeHttp(verb, route, status, seconds);
+      const trace_id = ids.traceparent.slice(3, 35);
+      log.debug({ request_id: ids.requestId, trace_id, verb, route, status, seconds }, "answered");
     });
+    // Also of a stream that its reader leaves.
+    response.once("close", () => span?.end(verb, route, response.statusCode));
     void (async () => {
       try {
         if (applyCors(config.corsOrigins, request, response)) return;

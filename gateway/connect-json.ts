@@ -7,9 +7,16 @@ import { Code as ConnectCode, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { toConnectError } from "./connect.js";
 import { admit, ensureRequestId, type EdgeDeps } from "./edge.js";
-import { header, readBody, send, type HttpRequest, type HttpResponse } from "./http.js";
+import {
+  abortOnClose,
+  header,
+  type HttpRequest,
+  type HttpResponse,
+  readBody,
+  send,
+} from "./http.js";
 import { limitHeaders } from "./limits.js";
-import { abortOnClose, maxBodyBytes } from "./rest.js";
+import { maxBodyBytes } from "./rest.js";
 import { decodeJson, encodeValid, parseJson } from "./transcode.js";
 
 /** Answers the call in the form of the Connect protocol. */

@@ -11,7 +11,6 @@ import {
 } from "@bufbuild/protobuf";
 import { anyUnpack, type Any } from "@bufbuild/protobuf/wkt";
 import {
-  Code as ConnectCode,
   ConnectError,
   createContextKey,
   createContextValues,
@@ -53,8 +52,8 @@ export function createConnectHandler(
     readMaxBytes: maxMessageBytes,
     writeMaxBytes: maxMessageBytes,
     requireConnectProtocolHeader: false,
-    contextValues: (request) => createContextValues().set(requestKey, request as HttpRequest),
-  }) as HttpHandler;
+    contextValues: (request) => createContextValues().set(requestKey, request),
+  });
 }
 
 function addMethod(router: ConnectRouter, method: DescMethod, deps: EdgeDeps): void {
@@ -136,7 +135,7 @@ export function toConnectError(deps: Pick<EdgeDeps, "log">, thrown: unknown): Co
     headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
   }
   const details = status.details.flatMap((any) => unpack(any));
-  return new ConnectError(error.message, error.code as number as ConnectCode, headers, details);
+  return new ConnectError(error.message, error.code as number, headers, details);
 }
 
 function unpack(any: Any) {

@@ -36,15 +36,30 @@ export interface EdgeCall {
   upstream: UpstreamCall;
 }
 
-/** The ids of a request: taken from its headers where they are sound, made up otherwise. */
-export function idsOf(request: HttpRequest): { requestId: string; traceparent: string } {
+/** What a request is known by, in its answer, in logs and in traces. */
+export interface RequestIds {
+  requestId: string;
+  traceparent: string;
+}
+
+const idsOfRequests = new WeakMap<HttpRequest, RequestIds>();
+
+/**
+ * The ids of a request: taken from its headers where they are sound, made up otherwise. They are the
+ * same whoever asks, because the answer shows the one that the services log.
+ */
+export function idsOf(request: HttpRequest): RequestIds {
+  const known = idsOfRequests.get(request);
+  if (known) return known;
   const given = header(request, "x-request-id");
   const requestId = /^[\w.:-]{1,128}$/.test(given) ? given : uuidv4();
   const parent = header(request, "traceparent");
   const traceparent = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(parent)
     ? parent
     : `00-${uuidv4().replaceAll("-", "")}-${uuidv4().replaceAll("-", "").slice(16)}-00`;
-  return { requestId, traceparent };
+  const ids = { requestId, traceparent };
+  idsOfRequests.set(request, ids);
+  return ids;
 }
 
 /** Lets a call of a method in: verifies its token, counts it, and says what goes along with it. */

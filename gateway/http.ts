@@ -64,3 +64,12 @@ export function send(
   if (body === undefined) response.end();
   else response.end(body);
 }
+
+/** Aborts when the caller goes away before the answer. */
+export function abortOnClose(response: HttpResponse): AbortSignal {
+  const controller = new AbortController();
+  response.once("close", () => {
+    if (!response.writableEnded) controller.abort();
+  });
+  return controller.signal;
+}

@@ -96,7 +96,7 @@ describe("gateway port", () => {
       expect(await getOverHttp1(port, agent)).to.equal("1.1 0");
       expect(await getOverHttp2(session)).to.equal("2.0 0");
     }
-    const sockets = [...Object.values(agent.freeSockets)].flat().length;
+    const sockets = Object.values(agent.freeSockets).flat().length;
     expect(sockets, "kept connections").to.equal(1);
     agent.destroy();
     session.close();

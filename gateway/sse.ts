@@ -1,8 +1,8 @@
 /** Server streams as server-sent events (WHATWG HTML, section 9.2). */
 import type { EdgeDeps } from "./edge.js";
-import type { HttpRequest, HttpResponse } from "./http.js";
+import { abortOnClose, type HttpRequest, type HttpResponse } from "./http.js";
 import { asStatusError, problemOf } from "./problem.js";
-import { abortOnClose, type RestMatch } from "./rest.js";
+import type { RestMatch } from "./rest-router.js";
 import { heartbeatMs, openStream, type StreamMessage } from "./streams.js";
 
 /** A stream that has said nothing for so long has begun. */

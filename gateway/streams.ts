@@ -7,7 +7,7 @@ import {
 } from "../gen/es/ridemesh/identity/v1/identity_internal_service_pb.js";
 import { admit, type EdgeCall, type EdgeDeps } from "./edge.js";
 import { header, urlOf, type HttpRequest } from "./http.js";
-import type { RestMatch } from "./rest.js";
+import type { RestMatch } from "./rest-router.js";
 import { encodeValid, messageJson, restRequest } from "./transcode.js";
 
 /** A message of a stream. */

@@ -76,7 +76,7 @@ describe("gateway upstream", () => {
   /** A server that speaks HTTP/2 as it likes, under the name of city. */
   const serveRaw = async (answer: (stream: ServerHttp2Stream) => void): Promise<void> => {
     const server = createSecureServer(await identityOf("city"));
-    servers.push(server as Http2Server);
+    servers.push(server);
     server.on("stream", (stream) => {
       stream.on("error", () => undefined);
       answer(stream);

@@ -195,14 +195,23 @@ async function* messages(
   const cancel = () => stream.close(constants.NGHTTP2_CANCEL);
   signal?.addEventListener("abort", cancel, { once: true });
   if (signal?.aborted) cancel();
-  let status: Record<string, unknown> | undefined;
+  let status: Trailers | undefined;
   let failure: Error | undefined;
-  stream.on("response", (headers) => {
+  stream.on("response", (headers: Trailers) => {
     if (headers["grpc-status"] !== undefined) status = headers;
-    else if (headers[":status"] !== 200) failure = new Error(`HTTP status ${headers[":status"]}`);
+    else if (headers[":status"] !== 200)
+      failure = new Error(`HTTP status ${String(headers[":status"])}`);
   });
-  stream.on("trailers", (headers) => (status = headers));
-  stream.on("error", (error) => (failure ??= error));
+  stream.on("trailers", (headers: Trailers) => {
+    status = headers;
+  });
+  stream.on("error", (error: Error) => {
+    failure ??= error;
+  });
+  let timedOut = false;
+  stream.on("timeout", () => {
+    timedOut = true;
+  });
   try {
     yield* frames(stream as AsyncIterable<Buffer>, maxMessageBytes);
   } catch (error) {
@@ -224,17 +233,26 @@ async function* messages(
       message: "the caller went away",
     });
   }
-  throw unavailable(
-    failure ? `the service is away: ${failure.message}` : "the service did not answer in time",
-  );
+  if (timedOut) {
+    throw new StatusError(Code.DEADLINE_EXCEEDED, {
+      reason: "DEPENDENCY_UNAVAILABLE",
+      domain: "ridemesh",
+      message: "the service did not answer in time",
+    });
+  }
+  throw unavailable(`the service is away${failure ? `: ${failure.message}` : ""}`);
 }
 
-function statusError(trailers: Record<string, unknown>): StatusError | undefined {
+/** The trailers of a call, or its headers when there is nothing else. */
+type Trailers = Record<string, string | string[] | number | undefined>;
+
+function statusError(trailers: Trailers): StatusError | undefined {
   const code = Number(trailers["grpc-status"]);
   if (code === Code.OK) return undefined;
   const details = trailers["grpc-status-details-bin"];
   if (typeof details === "string") return decodeStatus(Buffer.from(details, "base64"));
-  const message = decodeURIComponent(String(trailers["grpc-message"] ?? ""));
+  const text = trailers["grpc-message"];
+  const message = typeof text === "string" ? decodeURIComponent(text) : "";
   const reason = code === Code.DEADLINE_EXCEEDED ? "DEPENDENCY_UNAVAILABLE" : "";
   return new StatusError(code, { reason, domain: "ridemesh", message });
 }

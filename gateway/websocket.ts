@@ -5,7 +5,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import { idsOf, type EdgeDeps } from "./edge.js";
 import { header, urlOf } from "./http.js";
 import { asStatusError, httpStatus, noRoute, problemOf } from "./problem.js";
-import type { RestRouter } from "./rest.js";
+import type { RestRouter } from "./rest-router.js";
 import { openStream } from "./streams.js";
 import { beat } from "./sse.js";
 

@@ -2,7 +2,7 @@
  * Who may call what: for every RPC of the contract its rightful caller, and then everyone else. Made
  * from the descriptors and one example each; an RPC without an example fails by name.
  */
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { clone, create } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { Idempotency, Role } from "../../gen/es/ridemesh/options/v1/options_pb.js";
@@ -19,6 +19,7 @@ import { attempt, changed, textOf, type Outcome } from "./attempt.js";
 import { changedTables, digestTables } from "./digest.js";
 import type { Example, Made } from "./example.js";
 import { exampleOf } from "./examples.js";
+import { hostileTo } from "./hostile.js";
 import { http } from "./http.js";
 import type { Person } from "./people.js";
 import { createPeers, peerNames, type Peers } from "./peers.js";
@@ -148,6 +149,19 @@ describe("access", function () {
       }
     });
 
+    it("breaks at no value", async () => {
+      const { caller: person, request } = made();
+      const caller = example.endsSession ? await world.people.logIn(person!) : person;
+      for (const hostile of hostileTo(method.input)) {
+        const odd = clone(method.input, create(method.input, request));
+        (odd as Message & { requestId?: string }).requestId &&= "";
+        hostile.apply(odd);
+        const { error } = await attempt(world.wire, method, caller, odd);
+        const what = `${hostile.field} ${hostile.what}`;
+        expect(error && Code[error.code], what).not.to.be.oneOf(brokenCodes);
+      }
+    });
+
     it("refuses a field that it does not have", async () => {
       const { caller: person, request } = made();
       const caller = example.endsSession ? await world.people.logIn(person!) : person;
@@ -239,6 +253,9 @@ describe("access", function () {
     });
   }
 });
+
+/** What a call comes to when a program chokes. */
+const brokenCodes = ["INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "DATA_LOSS"];
 
 const notFound = { code: Code.NOT_FOUND, reason: "NOT_FOUND" };
 

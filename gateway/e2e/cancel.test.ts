@@ -57,7 +57,7 @@ describe("trips that do not come to a ride", function () {
     ];
     for (const [state, seconds, feeMinor] of cases) {
       const when = state === MATCHING ? "" : `, ${seconds} s after acceptance`;
-      const name = TripState[state]!;
+      const name = TripState[state];
       it(`in ${name}${when} costs ${Number(feeMinor) / 100}`, async () => {
         const { tripId } = await upTo(state);
         world.platform.advance(seconds);
@@ -92,7 +92,7 @@ describe("trips that do not come to a ride", function () {
     }
 
     for (const state of [STARTED, COMPLETED]) {
-      const name = TripState[state]!;
+      const name = TripState[state];
       it(`is refused in ${name}, naming the state, and changes nothing`, async () => {
         const { tripId } = await upTo(state);
         if (state === COMPLETED) await world.rides.reached(rider, tripId, 8);

@@ -42,7 +42,7 @@ export function example<M extends DescMethod>(
   make: (world: World) => Promise<Made<M["input"]>> | Made<M["input"]>,
   more: Omit<Example<M["input"]>, "method" | "make"> = {},
 ): Example {
-  return { method, make, ...more } as unknown as Example;
+  return { method, make, ...more };
 }
 
 /** How many rows a query counts. Its only column is `n`. */

@@ -1,7 +1,12 @@
 /** People of the test city, made as people are: by registering, applying, and an admin's approval. */
 import { randomUUID } from "node:crypto";
-import { create, type DescMessage, type DescMethodUnary } from "@bufbuild/protobuf";
-import type { MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   Availability,

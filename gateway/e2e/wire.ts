@@ -142,7 +142,7 @@ export function statusOf(thrown: unknown): unknown {
     .flatMap((bad) => bad.fieldViolations)
     .map(({ field, description, reason }) => ({ field, message: description, rule: reason }));
   const delay = thrown.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  return new StatusError(thrown.code as number as Code, {
+  return new StatusError(thrown.code as number, {
     reason: info?.reason ?? "",
     message: thrown.rawMessage,
     violations,

@@ -3,7 +3,6 @@
  * for a person to try things with. They keep their sessions in the data folder, so that a second start
  * needs no passwords.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Role } from "../../gen/es/ridemesh/options/v1/options_pb.js";
 import { PaymentMethodKind } from "../../gen/es/ridemesh/trip/v1/trip_pb.js";

@@ -39,7 +39,8 @@ export function createLocationFeed(
   let open = false;
 
   const messages = async function* (): AsyncGenerator<Message> {
-    while (!closed) {
+    for (;;) {
+      if (closed) return;
       const next = queue.shift();
       if (next) yield next;
       else await new Promise<void>((resolve) => (wake = resolve));

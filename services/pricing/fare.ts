@@ -9,7 +9,7 @@
 import { FareBasis, FareLineKind, type Fare } from "../../gen/grpc/ridemesh/pricing/v1/fare.js";
 import type { LatLng } from "../../gen/grpc/ridemesh/type/v1/geo.js";
 import { pointInPolygon } from "../runtime/geo.js";
-import { localTime, type LocalTime } from "./local-time.js";
+import { localTime, type LocalTime } from "../runtime/local-time.js";
 import type { HourlySurcharge, Tariff } from "./tariff.js";
 
 /** What a fare depends on besides the tariff. */

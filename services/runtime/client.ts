@@ -165,7 +165,7 @@ async function* streamCall(
   stub: ClientDefinition[string],
   request: never,
   origin: CallOrigin,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   const call = channel.grpc.makeServerStreamRequest(
     stub.path,
     stub.requestSerialize,

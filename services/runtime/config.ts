@@ -212,3 +212,20 @@ function writableFolder(path: string): string {
 function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? String(error);
 }
+
+/**
+ * What OpenTelemetry's own variables ask for, in a process that may export traces: undefined when that
+ * is nothing. Traces are asked for by naming an exporter (OTEL_TRACES_EXPORTER other than "none") or a
+ * place to send them to (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT), unless
+ * OTEL_SDK_DISABLED is "true". The SDK itself reads these and all its others.
+ */
+export function telemetryConfig(env: Environment): { serviceName?: string } | undefined {
+  const exporter = env["OTEL_TRACES_EXPORTER"];
+  const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] || env["OTEL_EXPORTER_OTLP_ENDPOINT"];
+  const disabled = env["OTEL_SDK_DISABLED"]?.trim().toLowerCase() === "true";
+  if (disabled || exporter === "none" || !(exporter || endpoint)) return undefined;
+  const isNamed =
+    env["OTEL_SERVICE_NAME"] ||
+    /(^|,)\s*service\.name=/.test(env["OTEL_RESOURCE_ATTRIBUTES"] ?? "");
+  return isNamed ? {} : { serviceName: "ridemesh" };
+}

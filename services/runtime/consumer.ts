@@ -5,6 +5,7 @@ import type { WallClock } from "./clock.js";
 import type { Runnable } from "./lifecycle.js";
 import { topicOf, type MessageType } from "./outbox.js";
 import { statement, transaction, type Pool } from "./postgres.js";
+import { inEventSpan } from "./tracing.js";
 
 /** What is known of an event besides its content. */
 export type EventMeta = Omit<BusMessage, "payload">;
@@ -34,7 +35,10 @@ export async function startConsumer(
     group,
     topics: [...new Set(handlers.map((handler) => topicOf(handler.type)))],
     types: [...byType.keys()],
-    handle: async ({ payload, ...meta }) => byType.get(meta.type)?.handle(payload, meta),
+    handle: async ({ payload, ...meta }) => {
+      const handler = byType.get(meta.type);
+      if (handler) await inEventSpan({ group, ...meta }, () => handler.handle(payload, meta));
+    },
   });
 }
 

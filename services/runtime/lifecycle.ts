@@ -60,12 +60,12 @@ export function startLoop(options: {
 
 /** Stops all, the last started first; every one is tried, the first error is thrown at the end. */
 export async function stopAll(runnables: Runnable[]): Promise<void> {
-  let failure: unknown;
+  let failure: Error | undefined;
   for (const runnable of [...runnables].reverse()) {
     try {
       await runnable.stop();
     } catch (error) {
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
   if (failure) throw failure;

@@ -8,6 +8,7 @@ import { createLogger } from "./log.js";
 import { createMetrics } from "./metrics.js";
 import { createSecrets } from "./secrets.js";
 import type { Host, RunningService } from "./service.js";
+import { flushSpans } from "./tracing.js";
 
 /** What a service needs of its process, and the process's own settings. */
 export interface ProcessHost extends Runnable {
@@ -116,6 +117,7 @@ export async function runService(
       process.exit(1);
     });
     await stopAll(running);
+    await flushSpans();
     log.info({ service: name }, "stopped");
     process.exit(0);
   } catch (error) {

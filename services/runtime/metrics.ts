@@ -76,9 +76,9 @@ export function createMetrics(): Metrics {
     },
     counter: (name, help, labelNames) => {
       const known = counters.get(name);
-      if (known) return known as Counter<(typeof labelNames)[number]>;
+      if (known) return known;
       const counter = new Counter({ name, help, labelNames, registers: [registry] });
-      counters.set(name, counter as Counter);
+      counters.set(name, counter);
       return counter;
     },
   };

@@ -50,10 +50,10 @@ export async function run(
     noLock: true,
     count: direction === "up" ? Infinity : 1000,
     logger: {
-      debug: (m) => log.trace({ schema }, String(m)),
-      info: (m) => log.debug({ schema }, String(m)),
-      warn: (m) => log.warn({ schema }, String(m)),
-      error: (m) => log.error({ schema }, String(m)),
+      debug: (m) => log.trace({ schema }, m),
+      info: (m) => log.debug({ schema }, m),
+      warn: (m) => log.warn({ schema }, m),
+      error: (m) => log.error({ schema }, m),
     },
   });
 }

@@ -88,5 +88,7 @@ export async function checkOwnership(
 function fieldText(method: DescMethod, request: Message, fieldName: string): string {
   const field = method.input.fields.find((f) => f.name === fieldName);
   if (!field) throw new Error(`${method.input.typeName} has no field ${fieldName}`);
-  return String(reflect(method.input, request).get(field));
+  const value: unknown = reflect(method.input, request).get(field);
+  if (typeof value !== "string") throw new Error(`${field.toString()} is not a string`);
+  return value;
 }

@@ -8,7 +8,7 @@ export type Db = pg.Pool | pg.PoolClient;
 
 const types: pg.CustomTypesConfig = {
   // int8 as bigint: money and versions are never floating-point numbers.
-  getTypeParser: ((oid: number, format?: "text" | "binary") =>
+  getTypeParser: ((oid: number, format?: "text" | "binary"): unknown =>
     oid === 20 ? BigInt : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };
 

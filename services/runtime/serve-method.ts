@@ -93,7 +93,7 @@ export function serveMethod(method: ServedMethod, deps: ServeDeps): (...args: ne
           return method.encode(response as never);
         }).then((result) => callback(result.error, result.value));
       };
-    case "bidi_streaming":
+    default:
       throw new Error(`${method.desc.name}: two-way streams are not served`);
   }
 }
@@ -364,7 +364,7 @@ async function* readAll(
   method: ServedMethod,
   deps: ServeDeps,
   ctx: CallContext,
-): AsyncGenerator<unknown> {
+): AsyncGenerator {
   for await (const bytes of call as AsyncIterable<Buffer>) {
     if (ctx.signal.aborted) break;
     const message = decodeValid(method.desc.input, bytes);

@@ -4,7 +4,7 @@
  * measured and logged (serve-method.ts); handlers see none of that.
  */
 import type { DescMessage, DescService } from "@bufbuild/protobuf";
-import { Server, type MethodDefinition, type ServiceDefinition } from "@grpc/grpc-js";
+import { Server, type MethodDefinition } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { CallContext } from "./call-context.js";
 import { allServices, policyOf } from "./contract.js";
@@ -101,7 +101,7 @@ export async function startServer(options: {
       raw[name] = { ...passThrough, ...pick(stub), originalName: name };
       implementation[name] = serveMethod(method, deps);
     }
-    server.addService(raw as ServiceDefinition, implementation as never);
+    server.addService(raw, implementation as never);
   }
   compileRules(inputs);
   const health = new HealthImplementation({ "": "SERVING" });

@@ -180,7 +180,7 @@ export function decodeStatus(bytes: Uint8Array): StatusError {
     const retry = anyUnpack(any, RetryInfoSchema)?.retryDelay;
     if (retry) details.retryAfterMs = Number(retry.seconds) * 1000 + retry.nanos / 1e6;
   }
-  return new StatusError(proto.code as Code, details);
+  return new StatusError(proto.code, details);
 }
 
 /** What grpc-js sends for an error. */

@@ -1,6 +1,7 @@
 /** Checks requests against the rules that the contract writes on their fields. */
 import { create, fromBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import { unsoundValues } from "./sound-values.js";
 import { Code, StatusError } from "./status.js";
 
 const validator = createValidator();
@@ -12,14 +13,16 @@ export function compileRules(messages: DescMessage[]): void {
 
 /** Throws INVALID_ARGUMENT that names every field which breaks a rule. */
 export function validateMessage(schema: DescMessage, message: Message): void {
+  const unsound = unsoundValues(schema, message);
   const result = validator.validate(schema, message);
-  if (result.kind === "valid") return;
+  if (result.kind === "valid" && unsound.length === 0) return;
   if (result.kind === "error") throw result.error;
-  const violations = result.violations.map((violation) => ({
+  const broken = (result.kind === "invalid" ? result.violations : []).map((violation) => ({
     field: fieldPath(violation),
     message: violation.message,
     rule: violation.ruleId,
   }));
+  const violations = [...broken, ...unsound];
   const [first] = violations;
   throw new StatusError(Code.INVALID_ARGUMENT, {
     reason: "INVALID_REQUEST",

@@ -1,5 +1,4 @@
 /** Copies of reference data that another service streams: kept fresh, connected again when lost. */
-import type { JSONWebKeySet } from "jose";
 import type { City } from "../../gen/grpc/ridemesh/city/v1/city.js";
 import { CityInternalServiceService } from "../../gen/grpc/ridemesh/city/v1/city_internal_service.js";
 import { IdentityInternalServiceService } from "../../gen/grpc/ridemesh/identity/v1/identity_internal_service.js";
@@ -23,8 +22,7 @@ export function watchTrust(identity: Channel, trust: Trust, deps: WatchDeps): Ru
     ...deps,
     work: async (signal) => {
       for await (const update of client.watchTrust({}, { signal })) {
-        if (update.keys.length > 0)
-          trust.setKeys({ keys: update.keys } as unknown as JSONWebKeySet);
+        if (update.keys.length > 0) trust.setKeys({ keys: update.keys });
         for (const session of update.revokedSessions) {
           trust.revokeSession(session.sessionId, session.expireTime!);
         }

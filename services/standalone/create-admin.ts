@@ -31,9 +31,12 @@ async function run(argv: string[]): Promise<void> {
     return;
   }
   const { operator, email } = given;
-  if (!operator || !email) throw new StartError("--operator and --email are needed; --help says more");
+  if (!operator || !email)
+    throw new StartError("--operator and --email are needed; --help says more");
   const folder = resolve(given["data-dir"]);
-  const password = given["password-stdin"] ? await readStdin() : randomBytes(12).toString("base64url");
+  const password = given["password-stdin"]
+    ? await readStdin()
+    : randomBytes(12).toString("base64url");
   const pool = await connect(folder);
   try {
     await checkOperator(pool, operator);
@@ -50,7 +53,9 @@ async function run(argv: string[]): Promise<void> {
       [{ tenantId: operator, email, password, displayName: given.name, roles: [Role.ADMIN] }],
     );
     if (made.length === 0) {
-      throw new StartError(`operator ${operator} has an admin already, who can make others: POST /api/users`);
+      throw new StartError(
+        `operator ${operator} has an admin already, who can make others: POST /api/users`,
+      );
     }
   } finally {
     await pool.end();

@@ -119,7 +119,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     for (const wave of [["city"], ["identity"], serviceNames.slice(2)] as const) {
       await settled(
         wave.map(async (name) => {
-          const service = await starters[name as keyof typeof starters](host, options);
+          const service = await starters[name](host, options);
           services.set(name, service);
           running.push(service);
         }),

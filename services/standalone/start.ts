@@ -5,6 +5,7 @@ import { domainClock, wallClock } from "../runtime/clock.js";
 import type { Runnable } from "../runtime/lifecycle.js";
 import { stopAll } from "../runtime/lifecycle.js";
 import { createLogger, silentLogger } from "../runtime/log.js";
+import { flushSpans } from "../runtime/tracing.js";
 import { bannerText } from "./banner.js";
 import { loadDemoAccounts } from "./demo-accounts.js";
 import { serveMetrics } from "./metrics-port.js";
@@ -83,7 +84,10 @@ export async function start(options: Options): Promise<Started> {
       }),
       status: () => Promise.resolve(demo ? demo.status() : "running"),
       failed: postgres.ended.then(() => "PostgreSQL has stopped; the log is in the data folder"),
-      stop: () => stopAll(running),
+      stop: async () => {
+        await stopAll(running);
+        await flushSpans();
+      },
     };
   } catch (error) {
     await stopAll(running).catch(() => undefined);

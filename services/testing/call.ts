@@ -69,7 +69,7 @@ export function callAs(
           stub.path,
           stub.requestSerialize,
           stub.responseDeserialize,
-          request as never,
+          request,
           metadata,
           (error, response) =>
             error ? reject(fromServiceError(error)) : resolve(response as never),
@@ -83,7 +83,7 @@ export function callAs(
         stub.path,
         stub.requestSerialize,
         stub.responseDeserialize,
-        request as never,
+        request,
         metadata,
       );
       const cancel = () => call.cancel();

@@ -172,7 +172,7 @@ export function anatomyProblems(files: RepoFile[]): string[] {
   const paths = new Set(files.map(({ path }) => path));
   const services = new Set(files.flatMap(({ path }) => serviceOf(path) ?? []));
   return [...services].flatMap((service) =>
-    ["main.ts", "app.ts", "config.ts", "README.md"]
+    ["main.ts", "app.ts", "README.md"]
       .map((name) => `services/${service}/${name}`)
       .filter((path) => !paths.has(path))
       .map((path) => `${path}: is missing`),

@@ -201,7 +201,6 @@ describe("house rules", () => {
   it("give every service the same anatomy", () => {
     const files = ["services/trip/main.ts", "services/trip/app.ts", "services/runtime/log.ts"];
     expect(anatomyProblems(files.map((path) => file(path, "")))).to.deep.equal([
-      "services/trip/config.ts: is missing",
       "services/trip/README.md: is missing",
     ]);
   });

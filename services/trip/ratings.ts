@@ -1,5 +1,5 @@
 /** Ratings: each party rates the other once. */
-import { Party } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
+import { Party, TripState } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
 import { TripRated } from "../../gen/grpc/ridemesh/trip/v1/trip_events.js";
 import { saveAnswer, type Answer } from "../runtime/idempotency.js";
 import { appendEvents, newEvent } from "../runtime/outbox.js";
@@ -14,7 +14,6 @@ import {
 import type { Secrets } from "../runtime/secrets.js";
 import { failedPrecondition } from "../runtime/status.js";
 import { stateName, type Trip } from "./trip.js";
-import { TripState } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
 
 export interface Rating {
   rater: Party.RIDER | Party.DRIVER;

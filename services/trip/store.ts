@@ -55,7 +55,7 @@ function consequenceValues({ event, answer, settleAt }: Change): unknown[] {
   ];
 }
 
-const noAnswer = new Array<null>(9).fill(null);
+const noAnswer = Array.from({ length: 9 }, () => null);
 const placeholders = tripColumns.map((_, i) => `$${i + 1}`).join(", ");
 const assignments = tripColumns
   .map((column, i) => `${column} = $${i + 1}`)

@@ -212,10 +212,18 @@ describe("a trip", () => {
 
   it("is active from the request until the ride ends, and over after the last of the states", () => {
     expect(allStates.filter(isActive).map((s) => TripState[s])).to.deep.equal([
-      ...["REQUESTED", "MATCHING", "ACCEPTED", "DRIVER_ARRIVING", "DRIVER_ARRIVED", "STARTED"],
+      "REQUESTED",
+      "MATCHING",
+      "ACCEPTED",
+      "DRIVER_ARRIVING",
+      "DRIVER_ARRIVED",
+      "STARTED",
     ]);
     expect(allStates.filter(isOver).map((s) => TripState[s])).to.deep.equal([
-      ...["PAYMENT_PROCESSED", "PAYMENT_FAILED", "CANCELLED", "EXPIRED"],
+      "PAYMENT_PROCESSED",
+      "PAYMENT_FAILED",
+      "CANCELLED",
+      "EXPIRED",
     ]);
   });
 

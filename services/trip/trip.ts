@@ -140,7 +140,7 @@ export function decide(trip: Trip, command: Command, now: Date): Decision | Reje
     case "cancel":
       return cancel(trip, command.party, command.reason, now);
     case "no_show":
-      return noShow(trip, now);
+      return reportNoShow(trip, now);
     case "expire":
       return expire(trip, command.searchNumber, command.reason, now);
     case "record_fare":
@@ -250,7 +250,7 @@ function giveBack(trip: Trip): Decision | Rejection {
   );
 }
 
-function noShow(trip: Trip, now: Date): Decision | Rejection {
+function reportNoShow(trip: Trip, now: Date): Decision | Rejection {
   if (trip.state !== DRIVER_ARRIVED) return illegal(trip, "report a no-show");
   const leftSeconds = trip.terms.noShowSeconds - secondsBetween(trip.arriveTime!, now);
   if (leftSeconds > 0) {
@@ -325,7 +325,9 @@ function paymentFailed(
   if (trip.payTime || trip.paymentFailure) return unchanged(trip);
   const state = afterPayment(trip, TripState.PAYMENT_FAILED);
   if (state === undefined) return illegal(trip, "fail the payment");
-  const { paymentId, total, reason } = payment;
+  const { paymentId, total } = payment;
+  // Never empty: by its reason a debt is known.
+  const reason = payment.reason || "unknown";
   return changed(trip, { state, paymentId, paymentFailure: reason }, events.PaymentFailed, (t) => ({
     tripId: t.tripId,
     version: t.version,

@@ -3,8 +3,10 @@
  * driver; the driver's first name, rating, vehicle and plate the rider; no payment details the driver.
  */
 import { LRUCache } from "lru-cache";
-import type { DriverCard } from "../../gen/grpc/ridemesh/driver/v1/driver_internal_service.js";
-import type { DriverInternalServiceService } from "../../gen/grpc/ridemesh/driver/v1/driver_internal_service.js";
+import type {
+  DriverCard,
+  DriverInternalServiceService,
+} from "../../gen/grpc/ridemesh/driver/v1/driver_internal_service.js";
 import type {
   RiderCard,
   RiderInternalServiceService,

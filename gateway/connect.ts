@@ -28,6 +28,7 @@ import { isExternal } from "../services/runtime/contract.js";
 import { encodeStatus, type StatusError } from "../services/runtime/status.js";
 import { admit, ensureRequestId, idsOf, type EdgeDeps } from "./edge.js";
 import type { HttpHandler, HttpRequest } from "./http.js";
+import { refusalHeaders } from "./limits.js";
 import { asStatusError } from "./problem.js";
 import { addReflection } from "./reflection.js";
 import { encodeValid } from "./transcode.js";
@@ -130,10 +131,7 @@ export function toConnectError(deps: Pick<EdgeDeps, "log">, thrown: unknown): Co
   const error: StatusError = asStatusError(thrown);
   if (error !== thrown) deps.log.error({ err: thrown }, "unexpected error at the edge");
   const status = fromBinary(StatusSchema, encodeStatus(error, "ridemesh"));
-  const headers = new Headers();
-  if (error.retryAfterMs !== undefined) {
-    headers.set("retry-after", String(Math.max(1, Math.ceil(error.retryAfterMs / 1000))));
-  }
+  const headers = new Headers(refusalHeaders(error));
   const details = status.details.flatMap((any) => unpack(any));
   return new ConnectError(error.message, error.code as number, headers, details);
 }

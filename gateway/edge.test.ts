@@ -80,6 +80,11 @@ describe("a request at the edge", () => {
       expect(one.traceparent).to.not.equal(two.traceparent);
     });
 
+    it("that stay the same, whoever asks for them", async () => {
+      const same = await of((request) => idsOf(request) === idsOf(request));
+      expect(same).to.equal(true);
+    });
+
     it("that are made up when those it brought are not sound", async () => {
       for (const id of ["with space", "x".repeat(129), '"quoted"', "new\tline"]) {
         const ids = await of(idsOf, { headers: [`x-request-id: ${id}`] });

@@ -1,12 +1,15 @@
 /** gRPC's framing: a flag byte, the length in four bytes, the message. */
 import { Code, StatusError } from "../services/runtime/status.js";
 
+/** The bytes before a message. */
+export const prefixBytes = 5;
+
 /** A message with its prefix, not compressed. */
 export function frame(message: Uint8Array): Buffer {
-  const framed = Buffer.allocUnsafe(message.length + 5);
+  const framed = Buffer.allocUnsafe(message.length + prefixBytes);
   framed[0] = 0;
   framed.writeUInt32BE(message.length, 1);
-  framed.set(message, 5);
+  framed.set(message, prefixBytes);
   return framed;
 }
 
@@ -15,10 +18,17 @@ export async function* frames(
   chunks: AsyncIterable<Buffer>,
   maxMessageBytes: number,
 ): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0);
+  let parts: Buffer[] = [];
+  let size = 0;
+  let wanted = prefixBytes;
   for await (const chunk of chunks) {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    while (rest.length >= 5) {
+    parts.push(chunk);
+    size += chunk.length;
+    // A large message comes in many chunks: they are put together once.
+    if (size < wanted) continue;
+    let rest = parts.length === 1 ? parts[0]! : Buffer.concat(parts, size);
+    wanted = prefixBytes;
+    while (rest.length >= prefixBytes) {
       if (rest[0] !== 0) throw refuse(Code.UNIMPLEMENTED, "compressed messages are not taken");
       const length = rest.readUInt32BE(1);
       if (length > maxMessageBytes) {
@@ -28,12 +38,16 @@ export async function* frames(
           "BODY_TOO_LARGE",
         );
       }
-      if (rest.length < 5 + length) break;
-      yield rest.subarray(5, 5 + length);
-      rest = rest.subarray(5 + length);
+      wanted = prefixBytes + length;
+      if (rest.length < wanted) break;
+      yield rest.subarray(prefixBytes, wanted);
+      rest = rest.subarray(wanted);
+      wanted = prefixBytes;
     }
+    parts = rest.length === 0 ? [] : [rest];
+    size = rest.length;
   }
-  if (rest.length > 0) throw refuse(Code.INVALID_ARGUMENT, "the last message is not whole");
+  if (size > 0) throw refuse(Code.INVALID_ARGUMENT, "the last message is not whole");
 }
 
 function refuse(code: Code, message: string, reason = "INVALID_REQUEST"): StatusError {

@@ -80,6 +80,16 @@ function stateOf(result: RateLimiterRes, limit: number): LimitState {
   };
 }
 
+/** The headers of an error that says when to come again; of a limit's, also how the caller stands. */
+export function refusalHeaders(error: StatusError): Record<string, string> {
+  if (error.retryAfterMs === undefined) return {};
+  const resetSeconds = Math.max(1, Math.ceil(error.retryAfterMs / 1000));
+  const retryAfter = { "retry-after": String(resetSeconds) };
+  if (error.reason !== "RATE_LIMITED") return retryAfter;
+  const limit = Number(error.metadata["limit"]);
+  return { ...retryAfter, ...limitHeaders({ limit, remaining: 0, resetSeconds }) };
+}
+
 /** The headers that tell a caller how it stands. */
 export function limitHeaders(state: LimitState): Record<string, string> {
   const { limit, remaining, resetSeconds } = state;

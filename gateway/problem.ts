@@ -1,6 +1,7 @@
 /** Errors over REST: RFC 9457 problem JSON. */
 import { Code, StatusError } from "../services/runtime/status.js";
 import { send, type HttpResponse } from "./http.js";
+import { refusalHeaders } from "./limits.js";
 
 /** HTTP status of a gRPC code. A refused transition is a conflict with the state of things: 409. */
 const statusOfCode: Record<number, number> = {
@@ -59,10 +60,10 @@ export function sendProblem(
   instance: string,
 ): number {
   const status = httpStatus(error);
-  const headers: Record<string, string> = { "content-type": "application/problem+json" };
-  if (error.retryAfterMs !== undefined) {
-    headers["retry-after"] = String(Math.max(1, Math.ceil(error.retryAfterMs / 1000)));
-  }
+  const headers: Record<string, string> = {
+    "content-type": "application/problem+json",
+    ...refusalHeaders(error),
+  };
   if (status === 401) headers["www-authenticate"] = 'Bearer realm="ridemesh"';
   if (status === 405) headers["allow"] = error.metadata["allow"] ?? "";
   send(response, status, headers, JSON.stringify(problemOf(error, requestId, instance)));

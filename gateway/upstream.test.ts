@@ -306,7 +306,7 @@ describe("gateway upstream", () => {
       await serveRaw(() => undefined);
       const call = upstream.unary(getClock, nothing, { headers: {}, timeoutMs: 50 });
       const error = await refusalOf(call);
-      expect(error.code).to.equal(Code.UNAVAILABLE);
+      expect(error.code).to.equal(Code.DEADLINE_EXCEEDED);
       expect(error.message).to.match(/in time/);
     });
   });

@@ -1,13 +1,15 @@
 /**
  * REST → gateway → service: ours, and NestJS on Fastify in front of the same service, side by side in
- * one run: `npm run bench:gateway -- [--rounds N] [--seconds N] [--connections N] [--profile]`.
+ * one run: `npm run bench:gateway -- [--rounds N] [--seconds N] [--connections N] [--profile FOLDER]`.
  *
  * Each gateway is a process of its own, the service another, the load this one. They take turns in
  * short rounds; medians count. The processor time that a gateway uses for a request is the figure to
  * go by: on few cores the others take theirs from what is left.
  */
-import { expect } from "chai";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { expect } from "chai";
 import { createAuthority } from "../../services/runtime/certificates.js";
 import { hundredths, median, percentile, table, tenths, whole } from "./figures.js";
 import { load, type Target } from "./load.js";
@@ -21,7 +23,7 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "7" },
     seconds: { type: "string", default: "2" },
     connections: { type: "string", default: "32" },
-    profile: { type: "boolean", default: false },
+    profile: { type: "string" },
   },
 });
 const rounds = Number(options.rounds);
@@ -106,7 +108,9 @@ try {
     }
     report(request, figures);
   }
-  if (options.profile) for (const variant of variants) await profile(variant);
+  if (options.profile) {
+    for (const variant of variants) await profile(variant, options.profile);
+  }
 } finally {
   await Promise.all([...variants.map(({ gateway }) => gateway.stop()), service.stop()]);
 }
@@ -161,11 +165,14 @@ function headersOf(from: People, i: number, hasBody: boolean): Record<string, st
   };
 }
 
-async function profile(variant: Variant): Promise<void> {
+async function profile(variant: Variant, folder: string): Promise<void> {
   const [request] = Object.keys(requests);
   await variant.gateway.startProfile();
   await load(targetOf(variant, request!), { connections, seconds: Math.max(4, seconds) });
   const taken = await variant.gateway.stopProfile();
+  await mkdir(folder, { recursive: true });
+  const file = `${variant.name.replaceAll(/\W+/g, "-")}.cpuprofile`;
+  await writeFile(join(folder, file), JSON.stringify(taken));
   const rows = (shares: { name: string; percent: number }[]) =>
     shares.map(({ name, percent }) => [name, `${tenths(percent)} %`]);
   console.log(`\n${variant.name}: where its time goes (${request})`);

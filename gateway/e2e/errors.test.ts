@@ -239,7 +239,7 @@ describe("errors", function () {
       ],
       [
         "a quote that has booked a trip",
-        refused("QUOTE_USED", "trip.ridemesh"),
+        { ...refused("QUOTE_USED", "trip.ridemesh"), field: "quote_token" },
         async () => {
           const { quoteToken } = await world.rides.quote(world.riderA, world.places);
           const { call } = world.people;
@@ -410,7 +410,7 @@ describe("errors", function () {
       ],
       [
         "a plate that another vehicle has",
-        taken("PLATE_TAKEN", "driver.ridemesh"),
+        { ...taken("PLATE_TAKEN", "driver.ridemesh"), field: "vehicle.plate" },
         () => {
           const driverId = world.driverB.userId;
           const vehicle = newVehicle(world.driverA.plate);

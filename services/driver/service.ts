@@ -127,7 +127,7 @@ export function driverService(deps: DriverDeps): Handlers<DriverServiceService> 
         });
       } catch (error) {
         if (!isUniqueViolation(error, plateKey)) throw error;
-        throw taken("PLATE_TAKEN", "vehicle.plate: another vehicle has this plate");
+        throw taken("PLATE_TAKEN", "another vehicle has this plate", "vehicle.plate");
       }
     },
 
@@ -208,6 +208,12 @@ function turned(turn: Turn): Turn & { outcome: "turned" } {
   }
 }
 
-function taken(reason: string, message: string): StatusError {
-  return new StatusError(Code.ALREADY_EXISTS, { reason, message });
+function taken(reason: string, message: string, field?: string): StatusError {
+  if (field === undefined) return new StatusError(Code.ALREADY_EXISTS, { reason, message });
+  const violations = [{ field, message }];
+  return new StatusError(Code.ALREADY_EXISTS, {
+    reason,
+    message: `${field}: ${message}`,
+    violations,
+  });
 }

@@ -30,10 +30,9 @@ export function cityOfRide(cities: City[], pickup: Place, dropoff: Place): City 
 export function checkClass(city: City, vehicleClass: VehicleClass): void {
   if (city.vehicleClasses.includes(vehicleClass)) return;
   const served = city.vehicleClasses.map((one) => `VEHICLE_CLASS_${VehicleClass[one]}`).join(", ");
-  throw failedPrecondition("CLASS_NOT_SERVED", `${city.name} has only ${served}`, {
-    city_id: city.cityId,
-    vehicle_classes: served,
-  });
+  const metadata = { city_id: city.cityId, vehicle_classes: served };
+  const message = `${city.name} has only ${served}`;
+  throw failedPrecondition("CLASS_NOT_SERVED", message, metadata, "vehicle_class");
 }
 
 function outside(cities: City[], point: LatLng, field: "pickup" | "dropoff"): StatusError {

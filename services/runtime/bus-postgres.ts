@@ -4,48 +4,27 @@
  * shares of the partitions; who has one reads behind its position, and acknowledges by moving it.
  */
 import pg from "pg";
-import {
-  deadLetterSuffix,
-  maxDeliveries,
-  type Bus,
-  type BusMessage,
-  type Subscription,
-} from "./bus.js";
+import type { Bus, BusMessage, Subscription } from "./bus.js";
+import { groupBy, startMember, type Member } from "./bus-member.js";
 import type { WallClock } from "./clock.js";
-import { uuidv4 } from "./ids.js";
-import { startLoop, type Loop, type Runnable } from "./lifecycle.js";
+import { startLoop, type Runnable } from "./lifecycle.js";
 import type { Logger } from "./log.js";
 import { run as runMigrations } from "./migrate.js";
-import { createPool, statement } from "./postgres.js";
+import { createPool, statement, type Row } from "./postgres.js";
 
-const leaseSeconds = 5;
-const renewMs = 1500;
-const batchSize = 200;
 const retentionDays = 7;
 
-interface PolledRow extends pg.QueryResultRow {
-  seq: bigint;
-  topic: string;
-  part: number;
+interface PlaceRow extends Row {
   id: string;
-  key: string;
-  type: string;
-  tenant_id: string;
-  payload: Buffer;
-  event_time: Date;
-  traceparent: string | null;
+  part: number;
+  seq: bigint;
+  previous: bigint;
 }
 
-const publishRows = statement(
+const publishRows = statement<PlaceRow>(
   "bus_publish",
-  "SELECT bus.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+  "SELECT * FROM bus.publish($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 );
-const joinGroup = statement("bus_join", "SELECT bus.join_group($1, $2)");
-const lease = statement("bus_lease", "SELECT * FROM bus.lease($1, $2, $3, $4, $5)");
-const renew = statement("bus_renew", "SELECT bus.renew($1, $2, $3, $4)");
-const poll = statement<PolledRow>("bus_poll", "SELECT * FROM bus.poll($1, $2, $3, $4, $5, $6, $7)");
-const ack = statement("bus_ack", "SELECT bus.ack($1, $2, $3, $4, $5)");
-const release = statement("bus_release", "SELECT bus.release($1, $2)");
 const trim = statement("bus_trim", "SELECT bus.forget($1)");
 
 /** Brings the schema `bus` up to date; `url` is of the role that owns it. */
@@ -75,14 +54,7 @@ export async function createPostgresBus(options: {
 }): Promise<Bus> {
   const { wall, log } = options;
   const pool = createPool({ url: options.url, max: 6, name: "bus", log });
-  const consumers = new Map<Loop, Subscription>();
-  /** Wakes who consumes one of the types; of types that are not known, everyone on the topic. */
-  const wake = (topic: string, types?: Set<string>) => {
-    for (const [loop, { topics, types: wanted }] of consumers) {
-      if (!topics.includes(topic)) continue;
-      if (!types || !wanted || wanted.some((type) => types.has(type))) loop.wake();
-    }
-  };
+  const members = new Set<Member>();
   // What this process publishes it knows already when the database tells of it.
   const ownBackends = new Set<number>();
   pool.on("connect", (client) => ownBackends.add(backendOf(client)));
@@ -92,7 +64,8 @@ export async function createPostgresBus(options: {
     wall,
     log,
     onTopic: (topic, backend) => {
-      if (!ownBackends.has(backend)) wake(topic);
+      if (ownBackends.has(backend)) return;
+      for (const member of members) member.lookAgain(topic);
     },
   });
   const trimming = startLoop({
@@ -107,7 +80,7 @@ export async function createPostgresBus(options: {
 
   const publish = async (messages: BusMessage[]): Promise<void> => {
     for (const [topic, batch] of groupBy(messages, (m) => m.topic)) {
-      await publishRows(pool, [
+      const places = await publishRows(pool, [
         topic,
         batch.map((m) => m.id),
         batch.map((m) => m.key),
@@ -118,88 +91,19 @@ export async function createPostgresBus(options: {
         batch.map((m) => m.traceparent ?? null),
         wall.now(),
       ]);
-      wake(topic, new Set(batch.map((m) => m.type)));
+      const byId = new Map(batch.map((message) => [message.id, message]));
+      const placed = places.map((place) => ({ ...place, message: byId.get(place.id)! }));
+      for (const member of members) member.handOver(topic, placed);
     }
   };
 
   const subscribe = async (subscription: Subscription): Promise<Runnable> => {
-    const { group, topics } = subscription;
-    const owner = uuidv4();
-    await joinGroup(pool, [group, topics]);
-    let leasedUntilMs = 0;
-    let handled: PolledRow[] = [];
-    const loop: Loop = startLoop({
-      name: `consumer-${group}`,
-      wall,
-      log,
-      work: async (signal) => {
-        if (wall.monotonicMs() >= leasedUntilMs) {
-          // What is handled is recorded before a partition may go to another member.
-          if (handled.length > 0) await ack(pool, [group, owner, ...positionsOf(handled)]);
-          handled = [];
-          await lease(pool, [group, topics, owner, wall.now(), leaseSeconds]);
-          leasedUntilMs = wall.monotonicMs() + renewMs;
-        }
-        const rows = await poll(pool, [group, owner, topics, batchSize, ...positionsOf(handled)]);
-        handled = rows.length > 0 ? await handleRows(rows, signal) : [];
-        return rows.length > 0 ? 0 : renewMs;
-      },
-    });
-
-    /** Handles partitions side by side, the messages of one in order. The last handled of each. */
-    const handleRows = async (rows: PolledRow[], signal: AbortSignal): Promise<PolledRow[]> => {
-      const partitions = [...groupBy(rows, (row) => `${row.topic}/${row.part}`).values()];
-      const done = await Promise.all(
-        partitions.map(async (partition) => {
-          let last: PolledRow | undefined;
-          for (const row of partition) {
-            if (signal.aborted || wall.monotonicMs() >= leasedUntilMs) break;
-            if (!(await deliver(row, signal))) break;
-            last = row;
-          }
-          return last;
-        }),
-      );
-      return done.filter((row) => row !== undefined);
-    };
-
-    /** Hands one message over, again if need be; parks it when it cannot be handled. */
-    const deliver = async (row: PolledRow, signal: AbortSignal): Promise<boolean> => {
-      if (subscription.types && !subscription.types.includes(row.type)) return true;
-      const message = toMessage(row);
-      for (let attempt = 1; !signal.aborted; attempt += 1) {
-        try {
-          await subscription.handle(message);
-          return true;
-        } catch (error) {
-          if (signal.aborted) return false;
-          log.warn(
-            { group, type: row.type, event_id: row.id, attempt, err: error },
-            "event failed",
-          );
-          if (attempt >= maxDeliveries) {
-            await publish([{ ...message, topic: row.topic + deadLetterSuffix }]);
-            log.error({ group, type: row.type, event_id: row.id }, "event parked as a dead letter");
-            return true;
-          }
-          // Not `lease`, which may hand partitions over: others of them are in hand.
-          await renew(pool, [group, owner, wall.now(), leaseSeconds]);
-          leasedUntilMs = wall.monotonicMs() + renewMs;
-          await wall.sleep(Math.min(2000, 100 * 2 ** attempt), signal);
-        }
-      }
-      return false;
-    };
-
-    consumers.set(loop, subscription);
+    const member = await startMember({ subscription, pool, wall, log, publish });
+    members.add(member);
     return {
       stop: async () => {
-        consumers.delete(loop);
-        await loop.stop();
-        if (handled.length > 0) await ack(pool, [group, owner, ...positionsOf(handled)]);
-        await release(pool, [group, owner]).catch((error: unknown) =>
-          log.debug({ err: error }, "could not give up leases; they run out by themselves"),
-        );
+        members.delete(member);
+        await member.stop();
       },
     };
   };
@@ -215,27 +119,9 @@ export async function createPostgresBus(options: {
   };
 }
 
-/** Topics, partitions and positions, as the functions of the bus take them. */
-function positionsOf(rows: PolledRow[]): [string[], number[], bigint[]] {
-  return [rows.map((row) => row.topic), rows.map((row) => row.part), rows.map((row) => row.seq)];
-}
-
 /** The server process behind a connection; pg knows it but does not declare it. */
 function backendOf(client: unknown): number {
   return (client as { processID: number }).processID;
-}
-
-function toMessage(row: PolledRow): BusMessage {
-  return {
-    id: row.id,
-    topic: row.topic,
-    key: row.key,
-    type: row.type,
-    tenantId: row.tenant_id,
-    payload: row.payload,
-    time: row.event_time,
-    traceparent: row.traceparent ?? undefined,
-  };
 }
 
 /** Hears of messages that other processes publish; connects again when the connection is lost. */
@@ -273,15 +159,4 @@ function startListening(options: {
       return 200;
     },
   });
-}
-
-/** Groups in order of first appearance. */
-function groupBy<T>(items: T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
-  }
-  return groups;
 }

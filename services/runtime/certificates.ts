@@ -1,7 +1,7 @@
 /**
  * The platform's own certificate authority for mutual TLS on one machine, and the names in its
  * certificates: SPIFFE ids as Istio writes them, so that a service knows its peers by the same name
- * inside a mesh and outside. Nothing is kept on disk; certificates live a day and are issued anew.
+ * inside a mesh and outside. Nothing is kept on disk; a certificate lives a day unless more is asked.
  */
 // @peculiar/x509 needs it, and needs it first.
 import "reflect-metadata/lite";
@@ -12,8 +12,8 @@ import { addSeconds } from "./clock.js";
 const defaultTrustDomain = "ridemesh.local";
 const namespace = "default";
 const daySeconds = 24 * 3600;
-/** The authority lives in one process's memory, and should outlive it. */
-const authorityDays = 10 * 365;
+/** An authority lives so long: in one process's memory, which it should outlive. */
+export const authoritySeconds = 10 * 365 * daySeconds;
 /** Clocks of a peer may be behind by as much. */
 const backdatedSeconds = 60;
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
@@ -55,7 +55,7 @@ export async function createAuthority(options: {
     signingAlgorithm: algorithm,
     serialNumber: serialNumber(),
     notBefore: addSeconds(now, -backdatedSeconds),
-    notAfter: addSeconds(now, authorityDays * daySeconds),
+    notAfter: addSeconds(now, authoritySeconds),
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),

@@ -117,7 +117,7 @@ export async function runService(
       process.exit(1);
     });
     await stopAll(running);
-    await flushSpans();
+    await flushSpans(wall);
     log.info({ service: name }, "stopped");
     process.exit(0);
   } catch (error) {

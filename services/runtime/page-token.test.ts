@@ -1,5 +1,10 @@
 import { expect } from "chai";
-import { decodePageToken, encodePageToken } from "./page-token.js";
+import {
+  decodePageToken,
+  decodeTimePosition,
+  encodePageToken,
+  encodeTimePosition,
+} from "./page-token.js";
 import { Code, StatusError } from "./status.js";
 
 describe("page tokens", () => {
@@ -30,4 +35,32 @@ describe("page tokens", () => {
         .and.has.nested.property("violations[0].field", "page_token");
     });
   }
+
+  describe("of a list by time and id", () => {
+    const id = "6b1f8f0e-7a0f-4c53-9d5f-0f8f6b1f8f0e";
+    const time = new Date("2026-03-01T12:00:00.007Z");
+
+    it("give back the place", () => {
+      const place = { time, id };
+      expect(decodeTimePosition(encodeTimePosition(place))).to.deep.equal(place);
+      expect(decodeTimePosition("")).to.equal(undefined);
+    });
+
+    const wrong: [time: string, id: string][] = [
+      ["yesterday", id],
+      ["2026-03-01", id],
+      ["+275760-09-13T00:00:00.000Z", id],
+      ["-000044-03-15T00:00:00.000Z", id],
+      [time.toISOString(), "x"],
+      [time.toISOString(), id.toUpperCase()],
+      ["", ""],
+    ];
+    for (const values of wrong) {
+      it(`are refused with ${JSON.stringify(values)}`, () => {
+        expect(() => decodeTimePosition(encodePageToken(values)))
+          .to.throw(StatusError)
+          .with.nested.property("violations[0].field", "page_token");
+      });
+    }
+  });
 });

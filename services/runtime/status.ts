@@ -80,13 +80,19 @@ export function invalidField(
   });
 }
 
-/** The state of things does not allow it. */
+/** The state of things does not allow it; `field` names the request's field that it is about. */
 export function failedPrecondition(
   reason: string,
   message: string,
   metadata: Record<string, string> = {},
+  field?: string,
 ): StatusError {
-  return new StatusError(Code.FAILED_PRECONDITION, { reason, message, metadata });
+  return new StatusError(Code.FAILED_PRECONDITION, {
+    reason,
+    message: field === undefined ? message : `${field}: ${message}`,
+    metadata,
+    ...(field === undefined ? {} : { violations: [{ field, message }] }),
+  });
 }
 
 /** What is needed for the answer is away for the moment. */

@@ -11,6 +11,7 @@ import {
   trace,
   type Tracer,
 } from "@opentelemetry/api";
+import type { WallClock } from "./clock.js";
 
 /** A request that is being answered. */
 export interface RequestSpan {
@@ -70,16 +71,19 @@ export function inEventSpan(
   });
 }
 
-/** Sends the spans that have ended and still wait; to be called before a process ends. */
-export async function flushSpans(): Promise<void> {
+/**
+ * Sends the spans that have ended and still wait; to be called before a process ends. A collector that
+ * is away holds nothing up for longer than a second.
+ */
+export async function flushSpans(wall: WallClock): Promise<void> {
   const provider = trace.getTracerProvider() as {
     getDelegate?: () => { forceFlush?: () => Promise<void> };
   };
-  try {
-    await provider.getDelegate?.().forceFlush?.();
-  } catch {
-    // A collector that is away must not keep the process from ending well.
-  }
+  const sent = provider.getDelegate?.().forceFlush?.();
+  if (!sent) return;
+  const inTime = new AbortController();
+  await Promise.race([sent.catch(() => undefined), wall.sleep(1000, inTime.signal)]);
+  inTime.abort();
 }
 
 function tracer(): Tracer {

@@ -26,6 +26,7 @@ const lockFile = "lock";
 /** What an empty folder may hold: traces of our own first start, of file systems and of desktops. */
 const insignificant = /^(lock|ridemesh\.json)\..*$|^(lock|lost\+found|\.DS_Store|\.gitkeep)$/;
 const choose = "choose another with --data-dir";
+const maxLogBytes = 16 * 1024 * 1024;
 
 /** A data folder that this process may use, and no other. */
 export interface DataFolder {
@@ -62,6 +63,12 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   const temporary = `${path}.${process.pid}`;
   await writeFile(temporary, content, { mode: 0o600 });
   await rename(temporary, path);
+}
+
+/** Begins a log anew when it has grown long; one older part is kept. */
+export async function rotateLog(path: string): Promise<void> {
+  const size = (await stat(path).catch(() => undefined))?.size ?? 0;
+  if (size > maxLogBytes) await rename(path, `${path}.1`);
 }
 
 async function makeFolder(path: string): Promise<string> {

@@ -1,11 +1,15 @@
 /** `npm start` */
 import { wallClock } from "../runtime/clock.js";
 import { parseOptions } from "./options.js";
-import { start, type Started } from "./start.js";
+import { start } from "./start.js";
 import { StartError } from "./start-error.js";
 
 const statusEveryMs = 30_000;
-const stopWithinMs = 5000;
+/** Whatever hangs must not keep a person waiting; PostgreSQL survives a kill. */
+const stopWithinMs = 4500;
+/** npm passes on the Ctrl-C that the terminal has sent to us already: one key is two signals. */
+const echoMs = 500;
+const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /** Ends with one line for what a person can mend, and a stack only for what nobody foresaw. */
 function fail(error: unknown): never {
@@ -20,30 +24,53 @@ async function run(): Promise<void> {
     console.log(options.help);
     return;
   }
-  let started: Started | undefined;
-  let stopping = false;
-  const stop = (code: number) => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    if (!options.quiet) console.log("\nStopping…");
-    // Whatever hangs must not keep a person waiting; Postgres survives a kill.
-    void wallClock.sleep(stopWithinMs - 200).then(() => process.exit(1));
-    (started ? started.stop() : Promise.resolve()).then(() => process.exit(code), fail);
+  // Who no longer reads what we print, as in `npm start | head`, has not asked us to stop.
+  process.stdout.on("error", () => undefined);
+  const say = (text: string): void => {
+    if (!options.quiet) console.log(text);
   };
-  process.on("SIGINT", () => stop(0));
-  process.on("SIGTERM", () => stop(0));
-  process.on("SIGHUP", () => stop(0));
-  started = await start(options);
-  if (stopping) return;
-  if (!options.quiet) console.log(started.banner);
+
+  const interrupted = new AbortController();
+  const starting = start(options, interrupted.signal);
+  let stopping = false;
+  const stop = async (code: number): Promise<void> => {
+    stopping = true;
+    say("\nStopping…");
+    void wallClock.sleep(stopWithinMs).then(() => {
+      console.error("ridemesh: not everything stopped in time, and was ended");
+      process.exit(1);
+    });
+    interrupted.abort();
+    const started = await starting.catch(() => undefined);
+    await started?.stop();
+    process.exit(code);
+  };
+
+  let interruptedMs = Number.NEGATIVE_INFINITY;
+  for (const [signal, number] of Object.entries(signals)) {
+    process.on(signal, () => {
+      const nowMs = wallClock.monotonicMs();
+      if (nowMs - interruptedMs < echoMs) return;
+      if (stopping) process.exit(128 + number);
+      interruptedMs = nowMs;
+      void stop(0).catch(fail);
+    });
+  }
+
+  const started = await starting.catch((error: unknown) => {
+    if (!stopping) throw error;
+  });
+  if (!started || stopping) return;
+  say(started.banner);
   void started.failed.then((reason) => {
     if (stopping) return;
     console.error(`ridemesh: ${reason}`);
-    stop(1);
+    // What cannot be stopped in good order any more is no news.
+    void stop(1).catch(() => process.exit(1));
   });
   while (!options.quiet && !stopping) {
     await wallClock.sleep(statusEveryMs);
-    if (!stopping) console.log(await started.status());
+    if (!stopping) say(started.status());
   }
 }
 

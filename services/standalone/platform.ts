@@ -15,7 +15,7 @@ import { startPayment } from "../payment/app.js";
 import { startPricing } from "../pricing/app.js";
 import { startRider } from "../rider/app.js";
 import { createPostgresBus, migrateBus } from "../runtime/bus-postgres.js";
-import { createAuthority, type Authority } from "../runtime/certificates.js";
+import { authoritySeconds, createAuthority, type Authority } from "../runtime/certificates.js";
 import { createChannel } from "../runtime/client.js";
 import type { DomainClock, WallClock } from "../runtime/clock.js";
 import { setUpDatabase } from "../runtime/database-setup.js";
@@ -62,6 +62,8 @@ export interface PlatformOptions {
   poolSize?: number;
   /** Issues the services' certificates; a new one of the platform's own when left out. */
   authority?: Authority;
+  /** Cuts the start short; once the platform has started it means nothing. */
+  signal?: AbortSignal;
 }
 
 export interface Platform extends Runnable {
@@ -73,18 +75,19 @@ export interface Platform extends Runnable {
   services: Map<string, RunningService>;
 }
 
-/** As long as one run of one machine may reasonably be; every start makes a new authority. */
-const certificateSeconds = 30 * 86_400;
-
-/** Starts everything; resolves when calls are answered. On failure nothing is left running. */
+/**
+ * Starts everything; resolves when calls are answered. On failure nothing is left running. Rejects
+ * with the signal's reason when that aborts first.
+ */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { wall, domain, log } = options;
+  const { wall, domain, log, signal } = options;
   const running: Runnable[] = [];
   try {
     const [database, identities] = await Promise.all([
       setUpDatabase(options.superuserUrl, [...serviceNames, "bus"]),
       issueIdentities([...serviceNames, "gateway"], wall, options.authority),
     ]);
+    signal?.throwIfAborted();
     await migrateBus(database.ownerUrl, log);
     const bus = await createPostgresBus({ url: database.urls["bus"]!, wall, log });
     running.push(bus);
@@ -117,6 +120,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 
     // City and identity are needed by all others at once; among these, addresses are asked for late.
     for (const wave of [["city"], ["identity"], serviceNames.slice(2)] as const) {
+      signal?.throwIfAborted();
       await settled(
         wave.map(async (name) => {
           const service = await starters[name](host, options);
@@ -125,6 +129,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         }),
       );
     }
+    signal?.throwIfAborted();
     const trust = createChannel({
       service: "identity",
       address: () => host.address("identity"),
@@ -187,15 +192,16 @@ async function settled(work: Promise<unknown>[]): Promise<void> {
   if (failed) throw failed.reason;
 }
 
+/**
+ * Certificates that live as long as their authority: key and authority are in the memory of this one
+ * process and end with it, so that a shorter life would protect nothing, and end a long run.
+ */
 async function issueIdentities(names: readonly string[], wall: WallClock, given?: Authority) {
   const authority = given ?? (await createAuthority({ now: wall.now() }));
   const issued = await Promise.all(
     names.map(async (service) => {
-      const lifetimeSeconds = certificateSeconds;
-      return [
-        service,
-        await authority.issue({ service, now: wall.now(), lifetimeSeconds }),
-      ] as const;
+      const issuing = { service, now: wall.now(), lifetimeSeconds: authoritySeconds };
+      return [service, await authority.issue(issuing)] as const;
     }),
   );
   return new Map(issued);

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import type { WallClock } from "../runtime/clock.js";
 import { replaceFile } from "./data-folder.js";
 import { clusterArgument, type ServerUser } from "./postgres-user.js";
-import { findProcess, waitUntilGone } from "./processes.js";
+import { endWithUs, findProcess, waitUntilGone } from "./processes.js";
 import { StartError } from "./start-error.js";
 
 export const superuser = "postgres";
@@ -68,7 +68,7 @@ export async function superuserPassword(
  * Makes the cluster where there is none. It gets its name when it is complete; what a killed first
  * start left half made is removed.
  *
- * @throws StartError with what initdb says, when that fails.
+ * @throws StartError with what initdb says, when that fails; the signal's reason, when it aborts.
  */
 export async function initialise(options: {
   folder: string;
@@ -76,8 +76,9 @@ export async function initialise(options: {
   initdb: string;
   user: ServerUser;
   wall: WallClock;
+  signal?: AbortSignal;
 }): Promise<void> {
-  const { folder, cluster, initdb, user } = options;
+  const { folder, cluster, initdb, user, signal } = options;
   if (await exists(cluster)) return;
   await removeHalfMade(folder, options.wall);
   const fresh = join(folder, `${halfMade}${process.pid}`);
@@ -105,10 +106,16 @@ export async function initialise(options: {
       ],
       { ...spawnOptions(fresh, user), stdio: [password.fd, "ignore", "pipe"] },
     );
+    endWithUs(child, "SIGTERM");
+    const cut = (): void => void child.kill("SIGTERM");
+    signal?.addEventListener("abort", cut);
+    if (signal?.aborted) cut();
     if (child.pid !== undefined) await writeFile(`${fresh}.pid`, String(child.pid));
     let complaints = "";
     child.stderr!.setEncoding("utf8").on("data", (text: string) => (complaints += text));
     const [code] = (await once(child, "close")) as [number | null];
+    signal?.removeEventListener("abort", cut);
+    signal?.throwIfAborted();
     if (code !== 0) {
       const reason = complaints.match(/(?:FATAL|error): *.*/g)?.pop() ?? complaints;
       throw new StartError(

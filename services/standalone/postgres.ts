@@ -6,12 +6,12 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile, rename, stat } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { wallClock, type WallClock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/log.js";
-import { openDataFolder, replaceFile } from "./data-folder.js";
+import { openDataFolder, replaceFile, rotateLog } from "./data-folder.js";
 import {
   checkVersion,
   initialise,
@@ -22,9 +22,8 @@ import {
 import { findBinaries } from "./postgres-binaries.js";
 import { clearLeftover, clusterMark, readPidFile } from "./postgres-leftover.js";
 import { clusterArgument, serverUser, type ServerUser } from "./postgres-user.js";
+import { endWithUs } from "./processes.js";
 import { StartError } from "./start-error.js";
-
-const maxLogBytes = 16 * 1024 * 1024;
 
 /** On the command line, where they win over what a person writes into postgresql.conf. */
 const commonSettings = {
@@ -69,7 +68,8 @@ export interface EmbeddedPostgres {
  * Starts a server on this data folder, which is made where it is missing. Stops one that a killed run
  * has left there.
  *
- * @throws StartError with what to do, when it cannot.
+ * @throws StartError with what to do, when it cannot; the signal's reason, when it aborts before the
+ * server is ready. Nothing is left running then.
  */
 export async function startEmbeddedPostgres(options: {
   dataDir: string;
@@ -81,8 +81,9 @@ export async function startEmbeddedPostgres(options: {
   /** A folder with PostgreSQL's bin, lib and share, instead of that of the npm package. */
   binariesFolder?: string;
   wall?: WallClock;
+  signal?: AbortSignal;
 }): Promise<EmbeddedPostgres> {
-  const { log, wall = wallClock, port = 0 } = options;
+  const { log, wall = wallClock, port = 0, signal } = options;
   const folder = await openDataFolder(options.dataDir, { wall });
   try {
     const cluster = join(folder.path, "postgres");
@@ -91,7 +92,9 @@ export async function startEmbeddedPostgres(options: {
     const binaries = await findBinaries({ user, folder: options.binariesFolder });
     const password = await superuserPassword(folder.path, cluster, user);
     await clearLeftover(cluster, { wall, log });
-    await initialise({ folder: folder.path, cluster, initdb: binaries.initdb, user, wall });
+    signal?.throwIfAborted();
+    await initialise({ folder: folder.path, cluster, initdb: binaries.initdb, user, wall, signal });
+    signal?.throwIfAborted();
     const server = await launch({
       program: binaries.postgres,
       cluster,
@@ -101,6 +104,7 @@ export async function startEmbeddedPostgres(options: {
       port,
       portFile: join(folder.path, "postgres-port"),
       wall,
+      signal,
     });
     const url = (role: string, secret: string): string =>
       `postgres://${encodeURIComponent(role)}:${encodeURIComponent(secret)}@127.0.0.1:${server.port}/postgres`;
@@ -113,7 +117,7 @@ export async function startEmbeddedPostgres(options: {
     };
   } catch (error) {
     await folder.release();
-    if (error instanceof StartError) throw error;
+    if (error instanceof StartError || signal?.aborted) throw error;
     throw new StartError(
       `PostgreSQL cannot be started in ${folder.path} (${(error as Error).message}): put that right, or choose another folder with --data-dir`,
       { cause: error },
@@ -130,11 +134,12 @@ interface Launch {
   port: number;
   portFile: string;
   wall: WallClock;
+  signal: AbortSignal | undefined;
 }
 
 async function launch(options: Launch): Promise<{ child: ChildProcess; port: number }> {
   const { logFile, portFile, wall } = options;
-  await rotate(logFile);
+  await rotateLog(logFile);
   let port = options.port || Number(await readFile(portFile, "utf8").catch(() => "0"));
   let busyPorts = 0;
   for (let attempt = 1; ; attempt += 1) {
@@ -168,7 +173,7 @@ async function launchOnce(
   options: Launch,
   port: number,
 ): Promise<{ child: ChildProcess; failure?: string }> {
-  const { cluster, user, wall } = options;
+  const { cluster, user, wall, signal } = options;
   const settings = Object.entries({ ...options.settings, port: String(port) });
   const args = [
     "-D",
@@ -187,11 +192,15 @@ async function launchOnce(
       stdio: ["ignore", logged.fd, logged.fd],
     });
     if (child.pid === undefined) throw ((await once(child, "error")) as [Error])[0];
+    endWithUs(child, "SIGINT");
+    let cut = false;
     while (!hasEnded(child)) {
       const file = await readPidFile(cluster);
-      if (file?.pid === child.pid && file?.ready) return { child };
+      if (!signal?.aborted && file?.pid === child.pid && file?.ready) return { child };
+      if (signal?.aborted && !cut) cut = child.kill("SIGINT");
       await wall.sleep(5);
     }
+    signal?.throwIfAborted();
     const complaints = (await readFile(options.logFile)).subarray(size).toString();
     const reason = complaints.match(/FATAL: .*/g)?.pop() ?? complaints.trim().split("\n").pop();
     return { child, failure: reason || `it ended with ${child.signalCode ?? child.exitCode}` };
@@ -213,15 +222,12 @@ function supervise(
     if (stopping) return;
     deps.log.error({ code: child.exitCode, signal: child.signalCode }, "PostgreSQL has ended");
   });
-  // For a process that exits without stopping it.
-  const endWithNode = (): void => void child.kill("SIGINT");
-  process.once("exit", endWithNode);
   // A server that nobody uses does not keep Node running.
   child.unref();
   const stop = async (): Promise<void> => {
     child.ref();
     // Fast shutdown; immediate shutdown, from which the next start recovers; the end.
-    const steps = [["SIGINT", 4000] as const, ["SIGQUIT", 500] as const, ["SIGKILL", 400] as const];
+    const steps = [["SIGINT", 3500] as const, ["SIGQUIT", 500] as const, ["SIGKILL", 400] as const];
     for (const [signal, patienceMs] of steps) {
       if (hasEnded(child)) break;
       child.kill(signal);
@@ -229,7 +235,6 @@ function supervise(
       await Promise.race([ended, deps.wall.sleep(patienceMs, waiting.signal)]);
       waiting.abort();
     }
-    process.off("exit", endWithNode);
     await deps.release();
   };
   return { ended, stop: () => (stopping ??= stop()) };
@@ -237,11 +242,6 @@ function supervise(
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
-}
-
-async function rotate(logFile: string): Promise<void> {
-  const size = (await stat(logFile).catch(() => undefined))?.size ?? 0;
-  if (size > maxLogBytes) await rename(logFile, `${logFile}.1`);
 }
 
 /** A port of 127.0.0.1 that is free now; another process may still be faster. */

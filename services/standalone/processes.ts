@@ -1,5 +1,5 @@
 /** What the operating system tells about other processes. */
-import { execFile } from "node:child_process";
+import { execFile, type ChildProcess } from "node:child_process";
 import { readFile, readlink } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { WallClock } from "../runtime/clock.js";
@@ -60,6 +60,13 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
   }
+}
+
+/** Sends the signal to the child when this process exits, for as long as the child runs. */
+export function endWithUs(child: ChildProcess, signal: NodeJS.Signals): void {
+  const end = (): void => void child.kill(signal);
+  process.once("exit", end);
+  child.once("exit", () => process.off("exit", end));
 }
 
 /** Waits until the process is gone, at most so long; tells whether it is. */

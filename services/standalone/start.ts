@@ -86,7 +86,7 @@ export async function start(options: Options): Promise<Started> {
       failed: postgres.ended.then(() => "PostgreSQL has stopped; the log is in the data folder"),
       stop: async () => {
         await stopAll(running);
-        await flushSpans();
+        await flushSpans(wall);
       },
     };
   } catch (error) {

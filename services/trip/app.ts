@@ -10,12 +10,12 @@ import { createClient } from "../runtime/client.js";
 import { createFanout } from "../runtime/fanout.js";
 import { serve } from "../runtime/server.js";
 import { startService, type Host, type RunningService } from "../runtime/service.js";
+import type { TripUpdate } from "./commands.js";
 import { tripConsumer } from "./consumer.js";
 import { tripInternalService } from "./internal-service.js";
 import { tripOwners } from "./owners.js";
 import { tripService } from "./service.js";
 import { startSettlement } from "./settlement.js";
-import type { Trip } from "./trip.js";
 import { createViews } from "./view.js";
 
 /** Starts the trip service. */
@@ -35,7 +35,7 @@ export function startTrip(host: Host): Promise<RunningService> {
         pool,
         domain,
         wall,
-        changes: createFanout<Trip>(),
+        changes: createFanout<TripUpdate>(),
         wakeRelay,
         wakeSettlement: () => settlement.wake(),
       };

@@ -12,7 +12,7 @@ import {
   invalidField,
   notFound,
 } from "../runtime/status.js";
-import { insertTrip, loadTrip, updateTrip } from "./store.js";
+import { insertTrip, loadTrip, updateTrip, type RecordedEvent } from "./store.js";
 import {
   decide,
   needsSettlement,
@@ -22,12 +22,18 @@ import {
   type Trip,
 } from "./trip.js";
 
+/** A trip's new state, and what brought it about. */
+export interface TripUpdate {
+  trip: Trip;
+  event: RecordedEvent;
+}
+
 export interface CommandDeps {
   pool: Pool;
   domain: DomainClock;
   wall: WallClock;
   /** Tells streams of a trip's new state; the channel is its id. */
-  changes: Fanout<Trip>;
+  changes: Fanout<TripUpdate>;
   wakeRelay: () => void;
   wakeSettlement: () => void;
 }
@@ -79,7 +85,7 @@ export async function begin(
   const answer = await origin.answer?.(decision.trip);
   const event = eventOf(decision, deps.domain.now(), origin)!;
   await insertTrip(deps.pool, { trip: decision.trip, event, answer, settleAt: undefined });
-  announce(deps, decision.trip, false);
+  announce(deps, decision.trip, event, false);
 }
 
 async function write(
@@ -104,14 +110,19 @@ async function write(
     }
     throw error;
   }
-  announce(deps, trip, settle);
+  announce(deps, trip, change.event, settle);
   return true;
 }
 
-function announce(deps: CommandDeps, trip: Trip, settle: boolean): void {
+function announce(deps: CommandDeps, trip: Trip, event: OutboxEvent, settle: boolean): void {
   deps.wakeRelay();
   if (settle) deps.wakeSettlement();
-  deps.changes.publish(trip.tripId, trip, "latest");
+  const { type, time } = event;
+  deps.changes.publish(
+    trip.tripId,
+    { trip, event: { version: trip.version, type, time } },
+    "latest",
+  );
 }
 
 function eventOf(decision: Decision, now: Date, origin: CommandOrigin): OutboxEvent | undefined {

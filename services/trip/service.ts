@@ -16,7 +16,7 @@ import type { CallContext } from "../runtime/call-context.js";
 import type { Client } from "../runtime/client.js";
 import { isAnswered } from "../runtime/idempotency.js";
 import { uuidv7 } from "../runtime/ids.js";
-import { decodePageToken, encodePageToken } from "../runtime/page-token.js";
+import { decodeTimePosition, encodeTimePosition } from "../runtime/page-token.js";
 import { isUniqueViolation } from "../runtime/postgres.js";
 import type { Secrets } from "../runtime/secrets.js";
 import type { Handlers } from "../runtime/server.js";
@@ -73,8 +73,8 @@ export function tripService(deps: TripDeps): Handlers<TripServiceService> {
     request: { pageSize: number; pageToken: string },
   ) => {
     const size = request.pageSize || 20;
-    const after = decodePageToken(request.pageToken, 2);
-    const position = after && { requestTime: new Date(after[0]!), tripId: after[1]! };
+    const after = decodeTimePosition(request.pageToken);
+    const position = after && { requestTime: after.time, tripId: after.id };
     const found = await listTrips(pool, of, position, size + 1);
     const trips = found.slice(0, size);
     const rater = of.party === "rider" ? Party.RIDER : Party.DRIVER;
@@ -89,7 +89,7 @@ export function tripService(deps: TripDeps): Handlers<TripServiceService> {
       trips: await Promise.all(trips.map((t) => views.view(t, viewer, stars.get(t.tripId)))),
       nextPageToken:
         found.length > size && last
-          ? encodePageToken([last.requestTime.toISOString(), last.tripId])
+          ? encodeTimePosition({ time: last.requestTime, id: last.tripId })
           : "",
     };
   };
@@ -140,7 +140,8 @@ export function tripService(deps: TripDeps): Handlers<TripServiceService> {
       } catch (error) {
         if (isAnswered(error)) throw error;
         if (isUniqueViolation(error, "trips_quote")) {
-          throw failedPrecondition("QUOTE_USED", "the quote has booked a trip already");
+          const message = "the quote has booked a trip already";
+          throw failedPrecondition("QUOTE_USED", message, {}, "quote_token");
         }
         if (isUniqueViolation(error, "trips_active_rider")) {
           const activeId = await findActiveTrip(pool, tenantId, riderId);

@@ -50,6 +50,11 @@ describe("the settlement of a trip", () => {
       const row = await rowOf(trip);
       return row && row["last_error"] !== "" && Number(row["attempts"]) >= attempts && row;
     });
+  const setAttempts = ({ tripId }: Trip, attempts: number) =>
+    world.query("UPDATE trip.settlements SET attempts = $2, last_error = '' WHERE trip_id = $1", [
+      tripId,
+      attempts,
+    ]);
   const eventsOf = ({ tripId }: Trip, type: string) =>
     world.events.filter(({ key, type: t }) => key === tripId && t.endsWith(`.${type}`));
   /** Makes what waits for another attempt due. */
@@ -96,10 +101,7 @@ describe("the settlement of a trip", () => {
         taxMinor: 0n,
       },
     ]);
-    expect(paid).to.deep.include({
-      distanceMeters: 3300,
-      payTime: undefined ?? paid["payTime" as never],
-    });
+    expect(paid.distanceMeters).to.equal(3300);
     await isSettled(trip);
     expect(await receipt(trip)).to.deep.include({
       tripId: trip.tripId,
@@ -156,10 +158,9 @@ describe("the settlement of a trip", () => {
   it("takes the quoted route when the driven one cannot be measured", async () => {
     world.neighbours.measure = () => Promise.reject(unavailable("away"));
     const trip = await world.tripIn(COMPLETED, rider, driver);
-    for (let attempt = 1; attempt <= 3; attempt += 1) {
-      await hasFailed(trip, attempt);
-      later();
-    }
+    await hasFailed(trip);
+    await setAttempts(trip, 3);
+    later();
     const paid = await reaches(trip, PAYMENT_PROCESSED);
     expect(world.neighbours.fares[0]!.distanceMeters).to.equal(0);
     expect(paid.distanceMeters).to.equal(sampleTerms().fare!.distanceMeters);
@@ -189,10 +190,7 @@ describe("the settlement of a trip", () => {
     const waitOf = (row: Record<string, unknown>, seen: Date) =>
       ((row["next_attempt_time"] as Date).getTime() - seen.getTime()) / 1000;
     expect(waitOf(first, world.wall.now())).to.be.at.most(1);
-    await world.query(
-      "UPDATE trip.settlements SET attempts = 40, last_error = '' WHERE trip_id = $1",
-      [trip.tripId],
-    );
+    await setAttempts(trip, 40);
     later();
     const late = await hasFailed(trip, 41);
     expect(waitOf(late, world.wall.now())).to.be.within(100, 300);
@@ -345,30 +343,33 @@ describe("the settlement of a trip", () => {
     await isSettled(trip);
   });
 
-  it("goes on elsewhere when its process is killed in the middle of a charge", async () => {
-    world.neighbours.charge = () => Promise.reject(unavailable("away"));
-    const trip = await world.tripIn(STARTED, rider, driver);
-    await world.act(trip, driver, TripAction.COMPLETE);
-    await hasFailed(trip);
-    await world.service.stop();
-    let asked = false;
-    world.neighbours.charge = () => {
-      asked = true;
-      return new Promise(() => undefined);
-    };
-    await world.query("UPDATE trip.settlements SET next_attempt_time = '2019-01-01'");
-    const names = ["rider", "driver", "location", "pricing", "payment"];
-    const env = await childEnvironment(world.host, "trip", names);
-    const child = await startChildService(world.host, "trip", env);
-    await waitFor("the charge to be under way", () => asked);
-    child.signal("SIGKILL");
-    expect(await child.ended).to.deep.equal({ code: null, signal: "SIGKILL" });
-    Object.assign(world.neighbours, usual);
-    await world.restart();
-    later();
-    await reaches(trip, PAYMENT_PROCESSED);
-    await isSettled(trip);
-    await waitFor("the event", () => eventsOf(trip, "PaymentProcessed").length > 0);
-    expect(eventsOf(trip, "PaymentProcessed")).to.have.length(1);
+  // Last, because the killed process holds its share of the events for a while.
+  describe("of a process that was killed", () => {
+    it("in the middle of a charge goes on elsewhere, and happens once", async () => {
+      world.neighbours.charge = () => Promise.reject(unavailable("away"));
+      const trip = await world.tripIn(STARTED, rider, driver);
+      await world.act(trip, driver, TripAction.COMPLETE);
+      await hasFailed(trip);
+      await world.service.stop();
+      let asked = false;
+      world.neighbours.charge = () => {
+        asked = true;
+        return new Promise(() => undefined);
+      };
+      await world.query("UPDATE trip.settlements SET next_attempt_time = '2019-01-01'");
+      const names = ["rider", "driver", "location", "pricing", "payment"];
+      const env = await childEnvironment(world.host, "trip", names);
+      const child = await startChildService(world.host, "trip", env);
+      await waitFor("the charge to be under way", () => asked);
+      child.signal("SIGKILL");
+      expect(await child.ended).to.deep.equal({ code: null, signal: "SIGKILL" });
+      Object.assign(world.neighbours, usual);
+      await world.restart();
+      later();
+      await reaches(trip, PAYMENT_PROCESSED);
+      await isSettled(trip);
+      await waitFor("the event", () => eventsOf(trip, "PaymentProcessed").length > 0);
+      expect(eventsOf(trip, "PaymentProcessed")).to.have.length(1);
+    });
   });
 });

@@ -60,11 +60,16 @@ const postpone = statement(
 /** Settles what is due, now and whenever it is woken. */
 export function startSettlement(deps: SettlementDeps): Loop {
   const { pool, wall, log } = deps;
-  const settleRow = async (row: DueRow): Promise<void> => {
+  const settleRow = async (row: DueRow, signal: AbortSignal): Promise<void> => {
     try {
-      await settle(deps, row.tenant_id, row.trip_id, row.attempts);
+      await settle(deps, row.tenant_id, row.trip_id, row.attempts, signal);
       await forget(pool, [row.tenant_id, row.trip_id]);
     } catch (error) {
+      if (signal.aborted) {
+        // Stopping: whoever comes next goes on at once.
+        await postpone(pool, [row.tenant_id, row.trip_id, wall.now(), "stopped"]);
+        return;
+      }
       log.warn(
         { trip_id: row.trip_id, attempts: row.attempts, err: error },
         "settlement failed, will retry",
@@ -80,9 +85,9 @@ export function startSettlement(deps: SettlementDeps): Loop {
     name: "settlement",
     wall,
     log,
-    work: async () => {
+    work: async (signal) => {
       const due = await claimDue(pool, [wall.now()]);
-      await Promise.all(due.map(settleRow));
+      await Promise.all(due.map((row) => settleRow(row, signal)));
       return due.length > 0 ? 0 : idleMs;
     },
   });
@@ -94,39 +99,52 @@ async function settle(
   tenantId: string,
   tripId: string,
   attempt: number,
+  signal: AbortSignal,
 ): Promise<void> {
   let trip = await loadTrip(deps.pool, tenantId, tripId);
-  if (!trip || trip.payTime) return;
+  // A payment that has failed is tried again when the rider asks for it, by the payment service.
+  if (!trip || trip.payTime || trip.paymentFailure) return;
   if (trip.state === TripState.COMPLETED && !trip.finalFare) {
-    trip = await price(deps, trip, attempt);
+    trip = await price(deps, trip, attempt, signal);
   }
-  await charge(deps, trip);
+  await charge(deps, trip, signal);
 }
 
 /** Fixes the final fare from the measured route. */
-async function price(deps: SettlementDeps, trip: Trip, attempt: number): Promise<Trip> {
+async function price(
+  deps: SettlementDeps,
+  trip: Trip,
+  attempt: number,
+  signal: AbortSignal,
+): Promise<Trip> {
   const { tenantId, tripId, terms } = trip;
   const route = await deps.location
-    .measureRoute({
-      tenantId,
-      driverId: trip.driverId!,
-      startTime: trip.startTime!,
-      endTime: trip.completeTime!,
-    })
+    .measureRoute(
+      {
+        tenantId,
+        driverId: trip.driverId!,
+        startTime: trip.startTime!,
+        endTime: trip.completeTime!,
+      },
+      { signal },
+    )
     .catch((error: unknown) => {
-      if (attempt < measureAttempts) throw error;
+      if (attempt < measureAttempts || signal.aborted) throw error;
       deps.log.warn({ trip_id: tripId, err: error }, "route not measured, the quoted one counts");
       return { distanceMeters: 0, pointCount: 0, polyline: "" };
     });
   const distanceMeters = route.pointCount < 2 ? 0 : route.distanceMeters;
-  const { fare } = await deps.pricing.priceFinalFare({
-    tenantId,
-    terms,
-    distanceMeters,
-    durationSeconds: secondsBetween(trip.startTime!, trip.completeTime!),
-    waitSeconds: secondsBetween(trip.arriveTime!, trip.startTime!),
-    startTime: trip.startTime!,
-  });
+  const { fare } = await deps.pricing.priceFinalFare(
+    {
+      tenantId,
+      terms,
+      distanceMeters,
+      durationSeconds: secondsBetween(trip.startTime!, trip.completeTime!),
+      waitSeconds: secondsBetween(trip.arriveTime!, trip.startTime!),
+      startTime: trip.startTime!,
+    },
+    { signal },
+  );
   return execute(deps, tenantId, tripId, {
     kind: "record_fare",
     fare: fare!,
@@ -134,21 +152,24 @@ async function price(deps: SettlementDeps, trip: Trip, attempt: number): Promise
   });
 }
 
-async function charge(deps: SettlementDeps, trip: Trip): Promise<void> {
+async function charge(deps: SettlementDeps, trip: Trip, signal: AbortSignal): Promise<void> {
   const { tenantId, tripId, riderId } = trip;
   const forFee = trip.state === TripState.CANCELLED;
   if (forFee && !owesFee(trip)) return;
   const total = forFee ? trip.cancellation!.fee! : trip.finalFare!.total!;
-  const { payment } = await deps.payment.chargeTrip({
-    tenantId,
-    onBehalfOf: riderId,
-    tripId,
-    driverId: trip.driverId ?? "",
-    purpose: forFee ? PaymentPurpose.CANCELLATION_FEE : PaymentPurpose.FARE,
-    paymentMethod: trip.paymentMethod,
-    total,
-    taxMinor: forFee ? 0n : passedOn(trip.finalFare!),
-  });
+  const { payment } = await deps.payment.chargeTrip(
+    {
+      tenantId,
+      onBehalfOf: riderId,
+      tripId,
+      driverId: trip.driverId ?? "",
+      purpose: forFee ? PaymentPurpose.CANCELLATION_FEE : PaymentPurpose.FARE,
+      paymentMethod: trip.paymentMethod,
+      total,
+      taxMinor: forFee ? 0n : passedOn(trip.finalFare!),
+    },
+    { signal },
+  );
   const { paymentId } = payment!;
   switch (payment!.status) {
     case PaymentStatus.SUCCEEDED:

@@ -6,7 +6,7 @@ import type {
 import type { CallContext } from "../runtime/call-context.js";
 import { invalidField, notFound } from "../runtime/status.js";
 import type { TripDeps } from "./service.js";
-import { listEvents, loadTrip } from "./store.js";
+import { listEvents, loadTrip, type RecordedEvent } from "./store.js";
 import { isOver, type Trip } from "./trip.js";
 import { TripState, Party } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
 import { partyOf } from "./view.js";
@@ -28,8 +28,12 @@ export async function* watchTrip(
   if (!first) throw notFound("trip");
   const party = partyOf(first, subject);
 
-  const message = async (trip: Trip): Promise<WatchTripResponse> => {
-    const recorded = await listEvents(deps.pool, tenantId, trip.tripId, seen);
+  /** `latest` is the event that led to this state: all there is to tell when nothing lies between. */
+  const message = async (trip: Trip, latest?: RecordedEvent): Promise<WatchTripResponse> => {
+    const recorded =
+      latest?.version === seen + 1n
+        ? [latest]
+        : await listEvents(deps.pool, tenantId, trip.tripId, seen);
     const fresh = recorded.filter((event) => event.version <= trip.version);
     seen = trip.version;
     return {
@@ -45,10 +49,10 @@ export async function* watchTrip(
 
   if (first.version > seen) yield await message(first);
   if (isSettled(first)) return;
-  for await (const trip of changes) {
+  for await (const { trip, event } of changes) {
     if (trip.version <= seen) continue;
     if (party === Party.DRIVER && trip.driverId !== subject) return;
-    yield await message(trip);
+    yield await message(trip, event);
     if (isSettled(trip)) return;
   }
 }

@@ -106,8 +106,14 @@ export async function startWorld(): Promise<World> {
     price: () => Promise.resolve(),
   };
   await startNeighbours(host, neighbours);
-  const startService = async () =>
-    host.started(await startTrip({ ...host.host, wall, dataDir: host.host.dataDir }));
+  let port = 0;
+  /** Always at the same place, where the others look for it. */
+  const startService = async () => {
+    const listen = () => ({ host: "127.0.0.1", port });
+    const started = await startTrip({ ...host.host, wall, listen });
+    port = started.port;
+    return host.started(started);
+  };
   let service = await startService();
 
   const events: BusMessage[] = [];

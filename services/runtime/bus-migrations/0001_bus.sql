@@ -36,20 +36,36 @@ CREATE TABLE members (
 );
 
 -- Appends to one topic. One publisher at a time, so that seq order is commit order and a reader
--- never passes a message that becomes visible later.
+-- never passes a message that becomes visible later. Tells where each message has its place, and which
+-- message is before it in its partition (0: none).
 CREATE FUNCTION publish(
   in_topic text, in_ids uuid[], in_keys text[], in_types text[], in_tenants text[],
   in_payloads bytea[], in_times timestamptz[], in_traceparents text[], in_now timestamptz
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+) RETURNS TABLE (id uuid, part smallint, seq bigint, previous bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = bus, pg_temp AS $$
+#variable_conflict use_column
 BEGIN
   PERFORM pg_advisory_xact_lock(7263, hashtext(in_topic));
-  INSERT INTO messages (topic, part, id, key, type, tenant_id, payload, event_time, traceparent, publish_time)
-  SELECT in_topic, abs(hashtext(m.key) % 8), m.id, m.key, m.type, m.tenant_id, m.payload, m.event_time,
-         m.traceparent, in_now
-  FROM unnest(in_ids, in_keys, in_types, in_tenants, in_payloads, in_times, in_traceparents)
-       WITH ORDINALITY AS m (id, key, type, tenant_id, payload, event_time, traceparent, n)
-  ORDER BY m.n;
   PERFORM pg_notify('ridemesh_bus', in_topic);
+  RETURN QUERY
+    WITH given AS (
+      SELECT m.*, abs(hashtext(m.key) % 8)::smallint AS part
+      FROM unnest(in_ids, in_keys, in_types, in_tenants, in_payloads, in_times, in_traceparents)
+           WITH ORDINALITY AS m (id, key, type, tenant_id, payload, event_time, traceparent, n)
+    ), heads AS (
+      SELECT p.part, coalesce((SELECT max(m.seq) FROM messages m
+                               WHERE m.topic = in_topic AND m.part = p.part), 0) AS head
+      FROM (SELECT DISTINCT part FROM given) p
+    ), added AS (
+      INSERT INTO messages
+        (topic, part, id, key, type, tenant_id, payload, event_time, traceparent, publish_time)
+      SELECT in_topic, part, id, key, type, tenant_id, payload, event_time, traceparent, in_now
+      FROM given ORDER BY n
+      RETURNING messages.id, messages.part, messages.seq
+    )
+    SELECT a.id, a.part, a.seq,
+           coalesce(lag(a.seq) OVER (PARTITION BY a.part ORDER BY a.seq), h.head)
+    FROM added a JOIN heads h ON h.part = a.part ORDER BY a.seq;
 END $$;
 
 -- Makes the positions of a new group.

@@ -1,0 +1,30 @@
+/** What `npm start` takes from the environment, beside its options. */
+import { gatewayConfig, type GatewayConfig } from "../../gateway/config.js";
+import { ConfigError, environment, logLevelOf, type Environment } from "../runtime/config.js";
+import { StartError } from "./start-error.js";
+
+export interface StandaloneConfig {
+  logLevel: string;
+  gateway: Pick<GatewayConfig, "host" | "limits" | "corsOrigins" | "trustedProxies">;
+  /** For the settings of the single services. */
+  env: Environment;
+}
+
+/**
+ * LOG_LEVEL (info), and the gateway's RIDEMESH_HOST, RIDEMESH_RATE_PER_MINUTE, RIDEMESH_RATE_BURST,
+ * RIDEMESH_CORS_ORIGINS and RIDEMESH_TRUSTED_PROXIES. The port is an option.
+ *
+ * @throws StartError that names the variable which cannot be used.
+ */
+export function standaloneConfig(env: Environment = environment()): StandaloneConfig {
+  try {
+    const { limits, corsOrigins, trustedProxies } = gatewayConfig(env);
+    // A machine of one's own is not open to its network unless somebody says so.
+    const host = env["RIDEMESH_HOST"] || "127.0.0.1";
+    const gateway = { host, limits, corsOrigins, trustedProxies };
+    return { logLevel: logLevelOf(env), gateway, env };
+  } catch (error) {
+    const known = error instanceof ConfigError ? error.problems.join("; ") : undefined;
+    throw new StartError(known ?? (error as Error).message, { cause: error });
+  }
+}

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect } from "chai";
 import { CityService } from "../gen/es/ridemesh/city/v1/city_service_pb.js";
@@ -182,6 +183,33 @@ describe("gateway", () => {
         expect([answer.status, answer.json["reason"]], path).to.deep.equal([status, reason]);
         expect(seen, path).to.equal(undefined);
       }
+    });
+
+    it("answers a caller whose body grows too large while he still sends it", async () => {
+      const request = httpRequest({
+        port: gateway.port,
+        path: "/api/pricing/calculate",
+        method: "POST",
+        headers: { "transfer-encoding": "chunked" },
+      });
+      request.on("error", () => undefined);
+      const answered = once(request, "response") as Promise<[IncomingMessage]>;
+      for (let i = 0; i < 8; i += 1) request.write("x".repeat(512 * 1024));
+      request.end();
+      const [response] = await answered;
+      expect(response.statusCode).to.equal(413);
+      response.resume();
+    });
+
+    it("takes a body over HTTP/2 that does not say how long it is", async () => {
+      const session = connectHttp2(gateway.url);
+      const stream = session.request({ ":method": "POST", ":path": "/api/pricing/calculate" });
+      const body = { cityId: "x", vehicleClass: "VEHICLE_CLASS_XL", distanceMeters: 1 };
+      stream.write(JSON.stringify(body).slice(0, 9));
+      stream.end(JSON.stringify(body).slice(9));
+      const [headers] = (await once(stream, "response")) as [{ ":status": number }];
+      expect(headers[":status"]).to.equal(200);
+      session.destroy();
     });
 
     it("knows which verbs a path takes", async () => {

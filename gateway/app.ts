@@ -25,6 +25,8 @@ import { createUpstream, type Upstream } from "./upstream.js";
 import { createWebSocketEdge } from "./websocket.js";
 import type { Pages } from "./pages.js";
 
+const openApiPath = "/openapi.json";
+
 export interface GatewayParts {
   checks: HealthCheck[];
   pages: Pages;
@@ -112,6 +114,8 @@ export async function startGateway(
           ? await parts.pages.find(path, header(request, "if-none-match"))
           : undefined;
         if (page) {
+          // Other sites' pages may call the API, but not read ours: one of them holds the demo login.
+          if (path !== openApiPath) response.removeHeader("access-control-allow-origin");
           send(
             response,
             page.status,

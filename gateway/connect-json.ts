@@ -2,7 +2,7 @@
  * Unary Connect calls with JSON, on a short path of their own: most calls from browsers are these, and
  * connect-node's general machinery costs them twice the CPU.
  */
-import { create, fromBinary, toBinary, toJson, type DescMethod } from "@bufbuild/protobuf";
+import { create, toBinary, type DescMethod } from "@bufbuild/protobuf";
 import { Code as ConnectCode, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { toConnectError } from "./connect.js";
@@ -15,6 +15,7 @@ import {
   readBody,
   send,
 } from "./http.js";
+import { jsonTextOf } from "./json-text.js";
 import { limitHeaders } from "./limits.js";
 import { maxBodyBytes } from "./rest.js";
 import { decodeJson, encodeValid, parseJson } from "./transcode.js";
@@ -45,7 +46,7 @@ export async function serveConnectJson(
     ensureRequestId(method, message, header(request, "idempotency-key"), call);
     const bytes = encodeValid(method.input, message);
     const answer = await deps.upstream.unary(method, bytes, call.upstream);
-    const json = JSON.stringify(toJson(method.output, fromBinary(method.output, answer)));
+    const json = jsonTextOf(method.output, { defaults: false })(answer);
     send(response, 200, { "content-type": "application/json" }, json);
   } catch (thrown) {
     if (!response.destroyed) sendError(response, toConnectError(deps, thrown));

@@ -10,6 +10,8 @@ import {
 } from "../gen/es/ridemesh/trip/v1/trip_service_pb.js";
 import { freshKeyHeader } from "../services/runtime/idempotency.js";
 import { anonymous } from "../services/runtime/token.js";
+import { Code, type StatusError } from "../services/runtime/status.js";
+import { waitFor } from "../services/testing/wait-for.js";
 import { clientAddress, ensureRequestId, idsOf, type EdgeCall } from "./edge.js";
 import { header, hostOf, readBody, urlOf } from "./http.js";
 
@@ -166,7 +168,22 @@ describe("a request at the edge", () => {
       ).to.equal("abcdef");
       const long = "8\r\nabcdefgh\r\n8\r\nabcdefgh\r\n0\r\n\r\n";
       expect(await of(read, { headers: chunked, body: long })).to.match(/larger than 10 bytes/);
+      const none = "0\r\n\r\n";
+      expect(await of(read, { headers: chunked, body: none })).to.equal("");
     });
+  });
+
+  it("whose caller goes away in the middle of its body is cancelled", async () => {
+    let failed: Promise<unknown> | undefined;
+    look = (request) => {
+      failed = readBody(request, 1000).catch((error: StatusError) => error.code);
+      return failed;
+    };
+    const socket = connectTcp((server.address() as AddressInfo).port, "127.0.0.1");
+    socket.write("POST / HTTP/1.1\r\nhost: here\r\ncontent-length: 9\r\n\r\nhalf");
+    await waitFor("the request", () => failed !== undefined);
+    socket.destroy();
+    expect(await failed).to.equal(Code.CANCELLED);
   });
 
   describe("of a method that takes a key", () => {

@@ -7,7 +7,12 @@ import type { Logger } from "../services/runtime/log.js";
 import { freshKeyHeader } from "../services/runtime/idempotency.js";
 import type { Metrics } from "../services/runtime/metrics.js";
 import { policyOf } from "../services/runtime/contract.js";
-import { anonymous, invalidToken, type TokenVerifier } from "../services/runtime/token.js";
+import {
+  anonymous,
+  invalidToken,
+  isInvalidToken,
+  type TokenVerifier,
+} from "../services/runtime/token.js";
 import { Idempotency } from "../gen/es/ridemesh/options/v1/options_pb.js";
 import { header, hostOf, type HttpRequest } from "./http.js";
 import type { LimitState, Limits } from "./limits.js";
@@ -71,7 +76,7 @@ export async function admit(
   options: { authorization?: string; timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<EdgeCall> {
   const authorization = options.authorization ?? header(request, "authorization");
-  const caller = authorization ? await callerOf(deps, authorization) : anonymous;
+  const caller = authorization ? await callerOf(deps, method, authorization) : anonymous;
   const address = clientAddress(request, deps.trustedProxies);
   const who = caller.anonymous ? address : `${caller.tenantId}/${caller.subject}`;
   const limit = await deps.limits.count(method, who);
@@ -109,12 +114,20 @@ export function ensureRequestId(
   call.upstream.headers[freshKeyHeader] = "1";
 }
 
-async function callerOf(deps: EdgeDeps, authorization: string): Promise<Caller> {
+/** Whom a token speaks for. What anyone may call is not refused for a token that has expired. */
+async function callerOf(
+  deps: EdgeDeps,
+  method: DescMethod,
+  authorization: string,
+): Promise<Caller> {
   const [scheme, token] = authorization.split(" ");
   if (scheme?.toLowerCase() !== "bearer" || !token) {
     throw invalidToken("the authorization header is not of the form Bearer …");
   }
-  return deps.verifier.verify(token);
+  return deps.verifier.verify(token).catch((error: unknown) => {
+    if (policyOf(method).access?.public && isInvalidToken(error)) return anonymous;
+    throw error;
+  });
 }
 
 /** The address that a call came from: of x-forwarded-for, only what our own proxies appended counts. */

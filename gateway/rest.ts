@@ -50,6 +50,6 @@ export async function serveRest(
     send(response, 204, {});
     return;
   }
-  const json = JSON.stringify(restResponse(route, answer));
+  const json = restResponse(route, answer);
   send(response, route.successStatus, { "content-type": "application/json" }, json);
 }

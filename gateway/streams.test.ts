@@ -45,6 +45,12 @@ describe("streams of the gateway", () => {
     await once(signal, "abort");
     state = "ended";
   };
+  /** Not even begun. */
+  const refused: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.reject(failedPrecondition("OVER", "the trip is over")),
+    }),
+  };
   let state = "";
 
   before(async () => {
@@ -108,10 +114,7 @@ describe("streams of the gateway", () => {
     });
 
     it("are a problem when they are refused before they begin", async () => {
-      source = async function* () {
-        throw failedPrecondition("OVER", "the trip is over");
-        yield message("1");
-      };
+      source = () => refused;
       const response = await fetch(gateway.url + path, { headers: asRider });
       expect(response.status).to.equal(409);
       expect(response.headers.get("content-type")).to.equal("application/problem+json");
@@ -227,14 +230,11 @@ describe("streams of the gateway", () => {
     });
 
     it("end with the problem and its code when they are refused", async () => {
-      source = async function* () {
-        throw failedPrecondition("OVER", "the trip is over");
-        yield message("1");
-      };
-      const refused = await follow(new WebSocket(url(), ["ridemesh.v1", "bearer.rider"]));
-      expect(refused.code).to.equal(4000 + Code.FAILED_PRECONDITION);
-      expect(refused.reason).to.equal("OVER");
-      const { error } = JSON.parse(refused.frames[0]!) as { error: object };
+      source = () => refused;
+      const ended = await follow(new WebSocket(url(), ["ridemesh.v1", "bearer.rider"]));
+      expect(ended.code).to.equal(4000 + Code.FAILED_PRECONDITION);
+      expect(ended.reason).to.equal("OVER");
+      const { error } = JSON.parse(ended.frames[0]!) as { error: object };
       expect(error).to.include({ reason: "OVER", status: 409 });
       const thief = await follow(new WebSocket(url(), ["ridemesh.v1", "bearer.thief"]));
       expect([thief.code, thief.reason]).to.deep.equal([

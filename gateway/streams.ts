@@ -1,5 +1,5 @@
 /** What SSE and WebSocket share: who may open the stream, and its messages as JSON with their ids. */
-import { create, fromBinary, toBinary, type JsonObject, type Message } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
 import {
   IdentityInternalService,
   RedeemStreamTicketRequestSchema,
@@ -7,8 +7,9 @@ import {
 } from "../gen/es/ridemesh/identity/v1/identity_internal_service_pb.js";
 import { admit, type EdgeCall, type EdgeDeps } from "./edge.js";
 import { header, urlOf, type HttpRequest } from "./http.js";
+import { jsonTextOf } from "./json-text.js";
 import type { RestMatch } from "./rest-router.js";
-import { encodeValid, messageJson, restRequest } from "./transcode.js";
+import { encodeValid, restRequest } from "./transcode.js";
 
 /** A message of a stream. */
 export interface StreamMessage {
@@ -49,14 +50,21 @@ export async function openStream(
   if (lastEventId && method.input.field["lastEventId"]) resume.lastEventId = lastEventId;
   const bytes = encodeValid(method.input, message);
   const source = deps.upstream.serverStream(method, bytes, call.upstream);
+  const textOf = jsonTextOf(method.output, { defaults: true });
   const messages = (async function* () {
     for await (const answer of source) {
-      const json = messageJson(method.output, answer) as JsonObject;
-      const id = typeof json["eventId"] === "string" ? json["eventId"] : undefined;
-      yield { id: id || undefined, json: JSON.stringify(json) };
+      yield { id: eventIdOf(method.output, answer), json: textOf(answer) };
     }
   })();
   return { call, messages };
+}
+
+/** The id of a stream's message, where its type has one. */
+function eventIdOf(schema: DescMessage, bytes: Uint8Array): string | undefined {
+  const only = schema.field["eventId"];
+  if (!only) return undefined;
+  const id = JSON.parse(jsonTextOf(schema, { defaults: true, only })(bytes)) as string;
+  return id || undefined;
 }
 
 async function redeem(

@@ -8,7 +8,7 @@ import { allServices } from "../services/runtime/contract.js";
 import { httpRules, type HttpRoute, type HttpVerb } from "../services/runtime/http-rules.js";
 import { Code, StatusError } from "../services/runtime/status.js";
 import { declareMethod, type DeclaredMethod } from "../services/testing/declare-method.js";
-import { decodeJson, encodeValid, messageJson, restRequest, restResponse } from "./transcode.js";
+import { decodeJson, encodeValid, restRequest, restResponse } from "./transcode.js";
 
 /** A route of a made-up method with a field of each kind. */
 function routeOf(http: DeclaredMethod["http"]): HttpRoute {
@@ -223,24 +223,25 @@ describe("messages to REST", () => {
       trip: { tripId: "t", state: TripState.MATCHING, version: 5n },
     }),
   );
+  const responseOf = (path: string, bytes: Uint8Array) =>
+    JSON.parse(restResponse(ruleOf("GET", path), bytes)) as JsonObject;
 
   it("sends the one field that the route names, with what is at its default", () => {
-    const json = restResponse(ruleOf("GET", "/api/trips/{trip_id}"), answer) as JsonObject;
+    const json = responseOf("/api/trips/{trip_id}", answer);
     expect(json).to.include({ tripId: "t", state: "TRIP_STATE_MATCHING", version: "5", pin: "" });
     expect(json).to.not.have.property("trip");
     expect(json).to.not.have.property("acceptTime");
   });
 
   it("sends null for that field when it is absent", () => {
-    expect(restResponse(ruleOf("GET", "/api/trips/{trip_id}"), new Uint8Array())).to.equal(null);
+    expect(responseOf("/api/trips/{trip_id}", new Uint8Array())).to.equal(null);
   });
 
   it("sends the whole answer of a route that names none", () => {
-    expect(restResponse(ruleOf("GET", "/api/trips/history"), new Uint8Array())).to.deep.equal({
+    expect(responseOf("/api/trips/history", new Uint8Array())).to.deep.equal({
       trips: [],
       nextPageToken: "",
     });
-    expect(messageJson(GetTripResponseSchema, answer)).to.have.nested.property("trip.tripId", "t");
   });
 });
 

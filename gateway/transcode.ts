@@ -1,16 +1,15 @@
 /** REST ↔ messages: what google.api.http says, in protobuf's JSON mapping. */
 import {
   ScalarType,
-  fromBinary,
   fromJson,
   toBinary,
-  toJson,
   type DescField,
   type DescMessage,
   type JsonObject,
   type JsonValue,
   type Message,
 } from "@bufbuild/protobuf";
+import { jsonTextOf } from "./json-text.js";
 import type { HttpRoute } from "../services/runtime/http-rules.js";
 import { Code, StatusError, invalidField } from "../services/runtime/status.js";
 import { validateMessage } from "../services/runtime/validation.js";
@@ -59,17 +58,12 @@ export function encodeValid(schema: DescMessage, message: Message): Uint8Array {
   return toBinary(schema, message);
 }
 
-/** The JSON of an answer: the whole of it, or the one field that the route sends alone. */
-export function restResponse(route: HttpRoute, bytes: Uint8Array): JsonValue {
+/** The JSON text of an answer: the whole of it, or the one field that the route sends alone. */
+export function restResponse(route: HttpRoute, bytes: Uint8Array): string {
   const { output } = route.method;
-  const json = messageJson(output, bytes) as JsonObject;
-  if (route.responseBody === undefined) return json;
-  return json[fieldNamed(output, route.responseBody)!.jsonName] ?? null;
-}
-
-/** A message's JSON, with every field that has no presence written out. */
-export function messageJson(schema: DescMessage, bytes: Uint8Array): JsonValue {
-  return toJson(schema, fromBinary(schema, bytes), { alwaysEmitImplicit: true });
+  const { responseBody } = route;
+  const only = responseBody === undefined ? undefined : fieldNamed(output, responseBody);
+  return jsonTextOf(output, { defaults: true, only })(bytes);
 }
 
 /** Sets the request_id of a request that does not carry one. Whether it carries one now. */

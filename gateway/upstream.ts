@@ -190,12 +190,15 @@ function one(stream: ClientHttp2Stream, signal: AbortSignal | undefined): Promis
     });
     const finish = () => {
       stopListening();
+      let answer: Uint8Array;
       try {
         checkEnd(end, signal);
-        resolve(onlyMessage(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+        answer = onlyMessage(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
       } catch (error) {
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
+        return;
       }
+      resolve(answer);
     };
     // The status is there before the end of the bytes; only a call that breaks off has none.
     stream.once("end", () => {

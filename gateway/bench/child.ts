@@ -42,6 +42,8 @@ export function runChild<Setup>(
       }
       case "custom":
         return work?.answer?.(value);
+      default:
+        return ask satisfies never;
     }
   };
 

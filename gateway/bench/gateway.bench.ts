@@ -11,7 +11,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { expect } from "chai";
 import { createAuthority } from "../../services/runtime/certificates.js";
-import { hundredths, median, percentile, table, tenths, whole } from "./figures.js";
+import {
+  hundredths,
+  median,
+  percentile,
+  table,
+  tenths,
+  whole,
+} from "../../services/testing/figures.js";
 import { load, type Target } from "./load.js";
 import { makePeople, type People } from "./people.js";
 import { startChild, type Child } from "./processes.js";

@@ -3,13 +3,13 @@ import {
   create,
   toJsonString,
   type DescMessage,
+  type DescMethod,
   type DescMethodClientStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type Message,
   type MessageInitShape,
 } from "@bufbuild/protobuf";
-import type { DescMethod } from "@bufbuild/protobuf";
 import { wallClock } from "../../services/runtime/clock.js";
 import { StatusError } from "../../services/runtime/status.js";
 import type { Bearer, Wire, WireOptions } from "./wire.js";

@@ -9,6 +9,9 @@ const restless: Record<string, string[]> = {
   "location.driver_presence": ["observe_time", "lat", "lng", "accuracy_meters", "heading_degrees"],
 };
 
+/** Tables whose rows run out by themselves within the run. */
+const fading = new Set(["identity.stream_tickets"]);
+
 interface Table {
   schema: string;
   name: string;
@@ -25,7 +28,8 @@ export type Digests = Map<string, string>;
 export async function digestTables(platform: TestPlatform, tenantId?: string): Promise<Digests> {
   const tables = await listTables(platform);
   const wanted = tables.filter(
-    ({ columns }) => tenantId === undefined || columns.includes("tenant_id"),
+    ({ schema, name, columns }) =>
+      !fading.has(`${schema}.${name}`) && (tenantId === undefined || columns.includes("tenant_id")),
   );
   const parts = wanted.map(({ schema, name, columns }) => {
     const left = columns.filter((one) => !restless[`${schema}.${name}`]?.includes(one));

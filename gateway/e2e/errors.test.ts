@@ -58,7 +58,7 @@ const failing = <M extends DescMethod>(
   as: Person | undefined,
   request: MessageInitShape<M["input"]>,
   records: string[] = [],
-): Failing => ({ method, as, request: request as Failing["request"], records });
+): Failing => ({ method, as, request, records });
 
 const invalid = (reason: string, domain: string, field: string): Expected => ({
   code: "INVALID_ARGUMENT",

@@ -74,6 +74,13 @@ function parse(block: string) {
   };
 }
 
+/** The next message of a stream that goes on after it. */
+export async function next<T>(messages: AsyncIterable<T>): Promise<T> {
+  const result: IteratorResult<T, undefined> = await messages[Symbol.asyncIterator]().next();
+  if (result.done) throw new Error("the stream has ended");
+  return result.value;
+}
+
 /** How a WebSocket ended. */
 export interface SocketEnd {
   code: number;
@@ -104,19 +111,19 @@ export async function openSocket(
   const queue: Record<string, unknown>[] = [];
   let wake: (() => void) | undefined;
   let over = false;
-  const next = () => {
+  const tell = () => {
     wake?.();
     wake = undefined;
   };
   ws.on("message", (data: Buffer) => {
     queue.push(JSON.parse(data.toString()) as Record<string, unknown>);
-    next();
+    tell();
   });
   const ended = new Promise<SocketEnd>((resolve) =>
     ws.on("close", (code, reason) => {
       over = true;
       resolve({ code, reason: reason.toString() });
-      next();
+      tell();
     }),
   );
   await new Promise<void>((resolve, reject) => {

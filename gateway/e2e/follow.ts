@@ -16,12 +16,12 @@ export interface Followed<T> {
 export function follow<T>(open: (signal: AbortSignal) => AsyncIterable<T>): Followed<T> {
   const going = new AbortController();
   const seen: T[] = [];
-  const outcome: { over?: boolean; error?: unknown } = {};
+  const outcome: { over?: boolean; error?: Error } = {};
   const reading = (async () => {
     try {
       for await (const message of open(going.signal)) seen.push(message);
     } catch (error) {
-      outcome.error = error;
+      outcome.error = error as Error;
     } finally {
       outcome.over = true;
     }

@@ -40,10 +40,10 @@ function ofField(field: DescField): Violation[] {
       field: `${field.name}.${inner.field}`,
       what: inner.what,
       apply: (request) => {
-        const at = request as unknown as Record<string, Message | Message[]>;
+        const at = request as unknown as Record<string, Message | Message[] | undefined>;
         const value = at[field.localName];
         const present = Array.isArray(value) ? value[0] : value;
-        const message = present ?? (create(field.message!) as Message);
+        const message = present ?? create(field.message);
         if (!present) at[field.localName] = field.fieldKind === "list" ? [message] : message;
         inner.apply(message);
       },

@@ -1,15 +1,20 @@
 /** What an HTTP client gets for requests that are none of ours, or not well formed. */
 import { expect } from "chai";
 import { TripState } from "../../gen/es/ridemesh/trip/v1/trip_pb.js";
+import { TripService } from "../../gen/es/ridemesh/trip/v1/trip_service_pb.js";
+import { Code } from "../../services/runtime/status.js";
+import { failure } from "../../services/testing/failure.js";
 import { changedTables, digestTables, type Digests } from "./digest.js";
+import { grpcWire } from "./grpc-wire.js";
 import { http, type HttpOptions, type Problem } from "./http.js";
+import { connectWire, grpcWebWire } from "./wire.js";
 import { makeWorld, spots, type World } from "./world.js";
 
 describe("HTTP requests that are refused", function () {
   this.timeout(20_000);
   let world: World;
   let url: string;
-  let before_: Digests;
+  let atFirst: Digests;
   let tripId: string;
 
   before(async () => {
@@ -18,12 +23,12 @@ describe("HTTP requests that are refused", function () {
     const { riderA: rider, driverA: driver, places } = world;
     ({ tripId } = await world.rides.upTo(TripState.ACCEPTED, { rider, driver, places }));
     await world.atRest();
-    before_ = await digestTables(world.platform);
+    atFirst = await digestTables(world.platform);
   });
   after(async () => {
     await world.atRest();
     // Idempotency keys apart, nothing of all this has left a trace.
-    const changed = changedTables(before_, await digestTables(world.platform));
+    const changed = changedTables(atFirst, await digestTables(world.platform));
     expect(changed.filter((name) => !name.endsWith(".idempotency_keys"))).to.deep.equal([]);
     await world.clear();
     await world.leave();
@@ -167,6 +172,25 @@ describe("HTTP requests that are refused", function () {
     } as RequestInit);
     expect(response.status).to.equal(413);
     expect(((await response.json()) as Problem).reason).to.equal("BODY_TOO_LARGE");
+  });
+
+  it("are told to clients of the other protocols in their own way", async () => {
+    const as = world.riderA;
+    const rpc = "/ridemesh.trip.v1.TripService/RequestTrip";
+    const unknown = await http(url, "POST", rpc, { as, body: { noSuchField: 1 } });
+    expect([unknown.status, unknown.json["code"]]).to.deep.equal([400, "invalid_argument"]);
+    const method = TripService.method.requestTrip;
+    const quoteToken = "x".repeat(5 * 1024 * 1024);
+    for (const wire of [
+      connectWire(url, "json"),
+      connectWire(url, "binary"),
+      grpcWebWire(url),
+      grpcWire(`127.0.0.1:${world.platform.port}`),
+    ]) {
+      const error = await failure(wire.unary(method, as, { quoteToken }));
+      expect(Code[error.code], wire.name).to.equal("RESOURCE_EXHAUSTED");
+      await wire.stop();
+    }
   });
 
   it("without a good token are 401, and say by which scheme to come", async () => {

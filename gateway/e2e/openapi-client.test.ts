@@ -8,6 +8,8 @@ import { newEmail, newPlate, tinyPng } from "./people.js";
 import { sharedPlatform, staffEmail, staffPassword, type TestPlatform } from "./platform.js";
 import { spots } from "./world.js";
 
+type Parameters = Record<string, string | number>;
+
 describe("a client generated from the OpenAPI document", function () {
   this.timeout(20_000);
   let platform: TestPlatform;
@@ -29,9 +31,13 @@ describe("a client generated from the OpenAPI document", function () {
       },
     });
     const client: OpenAPIClient = await api.init();
-    return async (operation: string, parameters: object = {}, body?: unknown): Promise<Answer> => {
-      const answer = await client[operation]!(parameters as Record<string, string>, body);
-      const declared = api.getOperation(operation)!.responses!;
+    return async (
+      operation: string,
+      parameters: Parameters = {},
+      body?: unknown,
+    ): Promise<Answer> => {
+      const answer = await client[operation]!(parameters, body);
+      const declared = api.getOperation(operation)?.responses ?? {};
       expect(Object.keys(declared), operation).to.include(String(answer.status));
       return answer.data as Answer;
     };
@@ -53,7 +59,7 @@ describe("a client generated from the OpenAPI document", function () {
         {},
         { ...account, displayName, role },
       );
-      return { id: made.user.userId as string, call: await clientOf(made.session.accessToken) };
+      return { id: made.user.userId, call: await clientOf(made.session.accessToken) };
     };
     const admin = await clientOf(
       (

@@ -134,7 +134,7 @@ export async function startTestPlatform(limits: LimitConfig): Promise<TestPlatfo
   }
 }
 
-const getTypeParser = ((oid: number, format?: "text" | "binary") =>
+const getTypeParser = ((oid: number, format?: "text" | "binary"): unknown =>
   oid === 20 ? BigInt : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser;
 
 /** Keeps what is logged as an error. */

@@ -5,7 +5,7 @@
 import { expect } from "chai";
 import { waitFor } from "../../services/testing/wait-for.js";
 import type { Answer } from "./answers.js";
-import { openSocket } from "./event-stream.js";
+import { next, openSocket } from "./event-stream.js";
 import { http } from "./http.js";
 import { newEmail, newPlate, tinyPng } from "./people.js";
 import { sharedPlatform, staffEmail, staffPassword, type TestPlatform } from "./platform.js";
@@ -121,7 +121,7 @@ describe("REST by hand", function () {
     observeTime: platform.clock.now().toISOString(),
     accuracyMeters: 5,
   });
-  const state = async () => (await call("GET", `/api/trips/${tripId}`, rider)).state as string;
+  const state = async () => (await call("GET", `/api/trips/${tripId}`, rider)).state;
 
   it("makes accounts and sessions", async () => {
     const made = await register("ROLE_RIDER");
@@ -234,7 +234,7 @@ describe("REST by hand", function () {
   it("brings a ride from request to payment", async () => {
     const places = { pickup: { point: pickup }, dropoff: { point: dropoff } };
     const { quotes } = await call("POST", "/api/pricing/estimate", rider, places);
-    const { quoteToken } = quotes[0];
+    const { quoteToken } = quotes[0]!;
     await call("POST", "/api/payments/methods", rider, { cardToken: "tok_declined" }, 201);
     const wish = { quoteToken, paymentMethod: "PAYMENT_METHOD_KIND_CARD" };
     const trip = await call("POST", "/api/trips", rider, wish, 201);
@@ -253,8 +253,8 @@ describe("REST by hand", function () {
     const track = await waitFor("the trip to be followed", () =>
       openSocket(platform.url, `/ws/location/track/${tripId}`, { as: rider }),
     );
-    const { value } = await track.messages[Symbol.asyncIterator]().next();
-    expect((value as unknown as Answer).location.point).to.deep.equal(pickup);
+    const first = (await next(track.messages)) as unknown as Answer;
+    expect(first.location.point).to.deep.equal(pickup);
     track.close();
     platform.advance(300);
     await call("PUT", `/api/trips/${tripId}/complete`, driver, {});
@@ -291,7 +291,7 @@ describe("REST by hand", function () {
 
   it("ends with ratings, history and a message", async () => {
     await call("POST", `/api/customers/${rider.id}/ratings`, driver, { tripId, stars: 5 }, 201);
-    const next = await call(
+    const second = await call(
       "POST",
       "/api/trips",
       rider,
@@ -302,10 +302,10 @@ describe("REST by hand", function () {
       },
       201,
     );
-    const gone = await call("DELETE", `/api/trips/${next.tripId}?reason=rain`, rider);
+    const gone = await call("DELETE", `/api/trips/${second.tripId}?reason=rain`, rider);
     expect([gone.state, gone.cancellation.reason]).to.deep.equal(["TRIP_STATE_CANCELLED", "rain"]);
     const { trips } = await call("GET", "/api/trips/history?pageSize=1", rider);
-    expect(trips.map((trip) => trip.tripId)).to.deep.equal([next.tripId]);
+    expect(trips.map((trip) => trip.tripId)).to.deep.equal([second.tripId]);
     const query = "state=TRIP_STATE_PAYMENT_PROCESSED";
     const paid = await call("GET", `/api/trips/history?${query}`, rider);
     expect(paid.trips.map((trip) => trip.tripId)).to.deep.equal([tripId]);

@@ -41,17 +41,22 @@ export function restRequestOf(route: HttpRoute, json: JsonObject): RestRequest {
     return value;
   };
   const path = route.path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
-    const value = take(name);
-    return encodeURIComponent(typeof value === "string" ? value : String(value ?? ""));
+    return encodeURIComponent(textOf(take(name)));
   });
   if (route.body === "*") return { verb: route.verb, path, body: rest };
   const body = route.body === undefined ? undefined : take(route.body);
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(rest)) {
-    for (const one of Array.isArray(value) ? value : [value]) query.append(name, String(one));
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, textOf(one));
   }
   const mark = query.size > 0 ? "?" : "";
   return { verb: route.verb, path: `${path}${mark}${query}`, body };
+}
+
+/** A value as a path and a query write it. */
+function textOf(value: JsonValue | undefined): string {
+  if (typeof value === "string") return value;
+  return value === undefined ? "" : JSON.stringify(value);
 }
 
 /** REST over HTTP/1.1. `prefer` chooses among a method's routes, from 0 on; the last when fewer. */

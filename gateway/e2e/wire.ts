@@ -22,7 +22,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/es/google/rpc/error_details_pb.js";
 import type { Runnable } from "../../services/runtime/lifecycle.js";
-import { StatusError, type Code } from "../../services/runtime/status.js";
+import { StatusError } from "../../services/runtime/status.js";
 
 /** Whom a call speaks for; undefined: nobody. */
 export type Bearer = { token: string } | undefined;

@@ -2,7 +2,14 @@
  * The public API, as an ordinary client calls it: the generated clients, with Connect JSON for calls
  * and gRPC for streams.
  */
-import { createClient, type CallOptions, type Client, type Transport } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  createClient,
+  type CallOptions,
+  type Client,
+  type Transport,
+} from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import type { DescService } from "@bufbuild/protobuf";
 import { CityService } from "../../gen/es/ridemesh/city/v1/city_service_pb.js";
@@ -93,20 +100,35 @@ export interface Login {
 /** A token with less left than this is refreshed first. */
 const refreshBeforeMs = 60_000;
 
-/** Wraps a session; `onRefresh` hears of each new refresh token. */
+/**
+ * Wraps a session. `onRefresh` hears of each new refresh token; `logInAgain` opens another session when
+ * this one can no longer be refreshed.
+ */
 export function loginOf(
   api: Api,
   userId: string,
   first: Session,
   wall: WallClock,
-  onRefresh: (refreshToken: string) => void = () => undefined,
+  more: {
+    onRefresh?: (refreshToken: string) => void;
+    logInAgain?: () => Promise<Session>;
+  } = {},
 ): Login {
   let session = first;
   let refreshing: Promise<void> | undefined;
+  const refreshed = async (): Promise<Session> => {
+    const { refreshToken } = session;
+    try {
+      return (await api.identity.refreshToken({ refreshToken })).session!;
+    } catch (error) {
+      const hasEnded = error instanceof ConnectError && error.code === Code.Unauthenticated;
+      if (!hasEnded || !more.logInAgain) throw error;
+      return more.logInAgain();
+    }
+  };
   const refresh = async (): Promise<void> => {
-    const answer = await api.identity.refreshToken({ refreshToken: session.refreshToken });
-    session = answer.session!;
-    onRefresh(session.refreshToken);
+    session = await refreshed();
+    more.onRefresh?.(session.refreshToken);
   };
   return {
     api,

@@ -3,20 +3,22 @@
  * for a person to try things with. They keep their sessions in the data folder, so that a second start
  * needs no passwords.
  */
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { Role } from "../../gen/es/ridemesh/options/v1/options_pb.js";
 import { PaymentMethodKind } from "../../gen/es/ridemesh/trip/v1/trip_pb.js";
 import type { WallClock } from "../../services/runtime/clock.js";
 import type { Runnable } from "../../services/runtime/lifecycle.js";
 import type { Logger } from "../../services/runtime/log.js";
-import { createApiPool, logIn, loginOf, type Credentials, type Login } from "./api.js";
+import { createApiPool, type Login } from "./api.js";
 import { SAMPLE_TRIPS_FILE, ZONES_FILE } from "./data-files.js";
 import { foldDay } from "./demand.js";
+import { createDemoPeople, type Account } from "./demo-people.js";
 import { createSessionFile } from "./demo-sessions.js";
 import { followDomainClock, type DomainTime } from "./domain-time.js";
 import { startDriver, type DriverAgent } from "./driver-agent.js";
 import { placeTrip, pointInZone, type Zone } from "./geometry.js";
-import { onboardDriver, register } from "./onboarding.js";
+import { endLeftRides } from "./left-rides.js";
 import { pathOfLength } from "./path.js";
 import { randomOf, type Random } from "./random.js";
 import { takeRide } from "./rider-agent.js";
@@ -24,17 +26,10 @@ import { createRides } from "./rides.js";
 import { readTrips, type RecordedTrip } from "./trips-file.js";
 import { readZones } from "./zones-file.js";
 
-/** An account, as the starter of the demo knows it. */
-interface Account {
-  tenantId: string;
-  email: string;
-  password: string;
-  displayName: string;
-}
-
 export interface DemoOptions {
   url: string;
   dataDir: string;
+  /** They are there already; the riders and drivers of the city are made. */
   accounts: { admin: Account; rider: Account; driver: Account; otherAdmin: Account };
   wall: WallClock;
   log: Logger;
@@ -57,15 +52,27 @@ export function startDemo(options: DemoOptions): Demo {
   const { wall, log } = options;
   const controller = new AbortController();
   const { signal } = controller;
-  const figures = { drivers: 0, riders: 0, rides: 0, completed: 0, agents: [] as DriverAgent[] };
+  // Every stream of every driver ends with it; Node would take so many listeners for a leak.
+  setMaxListeners(0, signal);
+  const figures: Figures = {
+    drivers: 0,
+    riders: 0,
+    rides: 0,
+    completed: 0,
+    agents: [],
+    hasFailed: false,
+  };
   const work = run(options, signal, figures).catch((error: unknown) => {
-    if (!signal.aborted) log.error({ err: error }, "the demo city has stopped");
+    if (signal.aborted) return;
+    figures.hasFailed = true;
+    log.error({ err: error }, "the demo city has stopped");
   });
   return {
     status: () => {
       const busy = figures.agents.filter((agent) => agent.isBusy()).length;
-      const time = wall.now().toISOString().slice(11, 19);
-      return `${time}  demo city: ${figures.drivers} drivers (${busy} busy), ${figures.riders} riders, ${figures.completed} rides completed`;
+      if (figures.hasFailed)
+        return "the demo city has stopped: see ridemesh.log in the data folder";
+      return `demo city: ${figures.drivers} drivers (${busy} busy), ${figures.riders} riders, ${figures.completed} rides completed`;
     },
     stop: async () => {
       controller.abort();
@@ -81,6 +88,7 @@ interface Figures {
   rides: number;
   completed: number;
   agents: DriverAgent[];
+  hasFailed: boolean;
 }
 
 async function run(options: DemoOptions, signal: AbortSignal, figures: Figures): Promise<void> {
@@ -96,56 +104,17 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
   const unexpected = (what: string, error: unknown) => log.warn({ err: error }, `demo: ${what}`);
   const rides = createRides();
 
-  /** Comes back with the session that was kept, else logs in, else registers. */
-  const enter = async (who: Account, role: Role): Promise<{ login: Login; isNew: boolean }> => {
-    const api = pool.api();
-    const key = `${who.tenantId}/${who.email}`;
-    const keep = (login: Login) => sessions.keep(key, login.userId, login.refreshToken());
-    const kept = sessions.find(key);
-    if (kept) {
-      const answer = await api.identity
-        .refreshToken({ refreshToken: kept.refreshToken })
-        .catch(() => undefined);
-      if (answer?.session) {
-        const login = loginOf(api, kept.userId, answer.session, wall, (token) =>
-          sessions.keep(key, kept.userId, token),
-        );
-        keep(login);
-        return { login, isNew: false };
-      }
+  const people = createDemoPeople({ api: pool.api, sessions, time, wall });
+  /** One person's trouble is not the others'. */
+  const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) unexpected(what, error);
     }
-    const credentials: Credentials = {
-      operator: who.tenantId,
-      email: who.email,
-      password: who.password,
-    };
-    const known = await logIn(api, credentials, wall).catch(() => undefined);
-    const login =
-      known ?? (await register(api, { ...credentials, displayName: who.displayName, role }, wall));
-    keep(login);
-    return { login, isNew: !known };
   };
 
-  const addDriver = async (
-    who: Account,
-    admin: Login,
-    cityId: string,
-    number: number,
-  ): Promise<Login> => {
-    const { login, isNew } = await enter(who, Role.DRIVER);
-    const known = isNew
-      ? undefined
-      : await login.api.driver
-          .getDriver({ driverId: login.userId }, await login.options())
-          .catch(() => undefined);
-    if (!known) {
-      const plate = `DEMO${String(number).padStart(3, "0")}`;
-      await onboardDriver(login, admin, { cityId, plate, number }, time);
-    }
-    return login;
-  };
-
-  const { login: admin } = await enter(accounts.admin, Role.ADMIN);
+  const admin = await people.enter(accounts.admin, Role.ADMIN);
   const person = (kind: string, number: number, tenantId = accounts.admin.tenantId): Account => ({
     tenantId,
     email: `${kind}-${number}@demo.example`,
@@ -162,6 +131,7 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
       rides,
       home: pointInZone(home, random),
       signal,
+      onlyKnownRiders: true,
       unexpected,
     });
     figures.agents.push(agent);
@@ -170,31 +140,42 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
 
   const centre = rideable.map((trip) => zones.get(trip.pickupZoneId)!);
   const riding: Promise<void>[] = [];
+  // For a person to try: a driver who is approved and waits to be sent online.
+  await attempt("the driver to try", async () => {
+    await people.enterDriver(accounts.driver, { admin, cityId: "new-york", number: 900 });
+  });
   for (let number = 1; number <= Math.max(metroDrivers, metroRiders); number += 1) {
     if (signal.aborted) return;
     const random = randomOf(1, "demo", number, wall.now().getTime());
     if (number <= metroDrivers) {
-      const login = await addDriver(person("driver", number), admin, "new-york", number);
-      await drive(login, random, random.pick(centre));
+      await attempt(`driver ${number}`, async () => {
+        const place = { admin, cityId: "new-york", number };
+        const login = await people.enterDriver(person("driver", number), place);
+        await attempt("left ride", () => endLeftRides(login, admin));
+        await drive(login, random, random.pick(centre));
+      });
     }
     if (number <= metroRiders) {
-      const { login } = await enter(person("rider", number), Role.RIDER);
-      figures.riders += 1;
-      riding.push(rideOn(login, random));
+      await attempt(`rider ${number}`, async () => {
+        const login = await people.enter(person("rider", number), Role.RIDER);
+        await attempt("left ride", () => endLeftRides(login, admin));
+        figures.riders += 1;
+        riding.push(rideOn(login, random));
+      });
     }
   }
-  // For a person to try: a rider, and a driver who is approved and waits to be sent online.
-  await enter(accounts.rider, Role.RIDER);
-  await addDriver(accounts.driver, admin, "new-york", 900);
 
-  const { login: otherAdmin } = await enter(accounts.otherAdmin, Role.ADMIN);
+  const otherAdmin = await people.enter(accounts.otherAdmin, Role.ADMIN);
   const harborZone = [...zones.values()].find((zone) =>
     zone.name.startsWith("Financial District"),
   )!;
   for (let number = 1; number <= harborDrivers; number += 1) {
-    const who = person("driver", number, accounts.otherAdmin.tenantId);
-    const login = await addDriver(who, otherAdmin, "harbor", 950 + number);
-    await drive(login, randomOf(2, "harbor", number), harborZone);
+    await attempt(`harbor's driver ${number}`, async () => {
+      const who = person("driver", number, accounts.otherAdmin.tenantId);
+      const place = { admin: otherAdmin, cityId: "harbor", number: 950 + number };
+      const login = await people.enterDriver(who, place);
+      await drive(login, randomOf(2, "harbor", number), harborZone);
+    });
   }
   await Promise.all(riding);
 

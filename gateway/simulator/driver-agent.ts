@@ -23,6 +23,8 @@ export interface DriverDeps {
   rides: Rides;
   home: LatLng;
   signal: AbortSignal;
+  /** Passes over riders who are not simulated, for they cannot tell him their PIN. */
+  onlyKnownRiders?: boolean;
   /** An answer that no correct platform gives. */
   unexpected: (what: string, error: unknown) => void;
 }
@@ -93,6 +95,7 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
     const work = async () => {
       await time.sleep(random.between(answerSeconds.low, answerSeconds.high), signal);
       if (busy || signal.aborted) return;
+      if (deps.onlyKnownRiders && !rides.find(offer.tripId)) return;
       busy = true;
       try {
         await serve(offer);

@@ -1,6 +1,10 @@
 /** Makes riders and drivers through the public API, as people and an operator's admin would. */
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { DocumentType, OnboardingStatus } from "../../gen/es/ridemesh/driver/v1/driver_pb.js";
+import {
+  DocumentType,
+  OnboardingStatus,
+  type Driver,
+} from "../../gen/es/ridemesh/driver/v1/driver_pb.js";
 import { Role } from "../../gen/es/ridemesh/options/v1/options_pb.js";
 import { VehicleClass } from "../../gen/es/ridemesh/type/v1/vehicle_class_pb.js";
 import type { WallClock } from "../../services/runtime/clock.js";
@@ -40,35 +44,48 @@ const makes = [
 ] as const;
 const colors = ["white", "black", "silver", "blue", "red"];
 
-/** Applies, shows documents and a vehicle, and is approved by the admin. */
+/**
+ * Applies, shows documents and a vehicle, and is approved by the admin. Of a driver who is `known` what
+ * he has done already is left out.
+ */
 export async function onboardDriver(
   driver: Login,
   admin: Login,
-  facts: { cityId: string; plate: string; number: number; vehicleClass?: VehicleClass },
+  facts: {
+    cityId: string;
+    plate: string;
+    number: number;
+    vehicleClass?: VehicleClass;
+    known?: Driver | undefined;
+  },
   time: DomainTime,
 ): Promise<void> {
   const { userId: driverId } = driver;
+  const { known } = facts;
   const options = await driver.options();
   const { api } = driver;
-  await api.driver.registerDriver({ cityId: facts.cityId }, options);
-  const [make, model] = makes[facts.number % makes.length]!;
-  await api.driver.addVehicle(
-    {
-      driverId,
-      vehicle: {
-        plate: facts.plate,
-        make,
-        model,
-        year: 2017,
-        color: colors[facts.number % colors.length]!,
-        vehicleClass: facts.vehicleClass ?? VehicleClass.ECONOMY,
-        seats: 4,
+  if (!known) await api.driver.registerDriver({ cityId: facts.cityId }, options);
+  if (!known?.vehicles.length) {
+    const [make, model] = makes[facts.number % makes.length]!;
+    await api.driver.addVehicle(
+      {
+        driverId,
+        vehicle: {
+          plate: facts.plate,
+          make,
+          model,
+          year: 2017,
+          color: colors[facts.number % colors.length]!,
+          vehicleClass: facts.vehicleClass ?? VehicleClass.ECONOMY,
+          seats: 4,
+        },
       },
-    },
-    options,
-  );
+      options,
+    );
+  }
   const expireTime = timestampFromDate(new Date(time.now().getTime() + 3 * 365 * 86_400_000));
-  for (const type of documentTypes) {
+  const shown = new Set(known?.documents.map(({ type }) => type));
+  for (const type of documentTypes.filter((one) => !shown.has(one))) {
     await api.driver.addDocument({ driverId, type, expireTime, content: tinyPng }, options);
   }
   await api.driver.reviewDriver(

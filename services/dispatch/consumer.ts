@@ -13,7 +13,13 @@ import {
 import { on, once, type EventHandler, type EventMeta } from "../runtime/consumer.js";
 import type { Db } from "../runtime/postgres.js";
 import { announce, type EngineDeps } from "./engine.js";
-import { closeSearch, endTripOffers, nudgeSearches, openSearch } from "./store.js";
+import {
+  closeSearch,
+  endTripOffers,
+  nudgeSearches,
+  openSearch,
+  type OfferRecord,
+} from "./store.js";
 
 export type ConsumerDeps = Pick<EngineDeps, "pool" | "domain" | "wall" | "offers"> & {
   wakeEngine: () => void;
@@ -36,17 +42,22 @@ export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
       traceparent: meta.traceparent,
     });
 
-  /** Ends a trip's searches and offers. Doing it twice changes nothing, so no inbox is needed. */
+  /**
+   * Ends a trip's searches and offers, and gives the offers that it ended. Doing it twice changes
+   * nothing, so no inbox is needed.
+   */
   const end = async (
     meta: EventMeta,
     tripId: string,
     searchNumber: number,
     acceptedBy?: string,
-  ): Promise<void> => {
+  ): Promise<OfferRecord[]> => {
     const { tenantId } = meta;
     await closeSearch(pool, tenantId, tripId, searchNumber);
     const gone = OfferStatus.WITHDRAWN;
-    announce(deps, await endTripOffers(pool, tenantId, tripId, gone, acceptedBy, searchNumber));
+    const ended = await endTripOffers(pool, tenantId, tripId, gone, acceptedBy, searchNumber);
+    announce(deps, ended);
+    return ended;
   };
 
   /** A driver has become free: searches of his city may ask him. */
@@ -69,8 +80,14 @@ export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
       );
       await hasten(meta.tenantId, event.cityId);
     }),
-    on(TripAccepted, (event, meta) => end(meta, event.tripId, event.searchNumber, event.driverId)),
-    on(TripExpired, (event, meta) => end(meta, event.tripId, anySearch)),
+    on(TripAccepted, async (event, meta) => {
+      const ended = await end(meta, event.tripId, event.searchNumber, event.driverId);
+      const free = ended.some((record) => record.driverId !== event.driverId);
+      if (free) await hasten(meta.tenantId, event.cityId);
+    }),
+    on(TripExpired, async (event, meta) => {
+      await end(meta, event.tripId, anySearch);
+    }),
     on(TripCancelled, async (event, meta) => {
       await end(meta, event.tripId, anySearch);
       await hasten(meta.tenantId, event.cityId);

@@ -26,6 +26,7 @@ import {
   liveOffersOfTrip,
   makeLive,
   nextDue,
+  renewClaims,
   saveSearch,
   withdraw,
   type NewOffer,
@@ -53,11 +54,12 @@ export function offerChannel(tenantId: string, driverId: string): string {
 
 /** So many searches are worked on at a time. */
 const width = 32;
-/** A claim runs out after this long; then another process takes the search over. */
-const claimMs = 10_000;
+/** A claim that is not renewed runs out after this long; then another process takes the search over. */
+const claimMs = 1200;
+const renewMs = claimMs / 3;
 /** Without news, a search that wants drivers looks for them again after this long (wall time). */
 const recheckMs = 1000;
-const idleMs = 1000;
+const idleMs = 500;
 /** So many times as many candidates are looked at as offers can be made: some hold others. */
 const candidateFactor = 4;
 /** Speed by which drivers are ranked when no estimate is to be had, in meters per second. */
@@ -66,7 +68,8 @@ const fallbackSpeedMps = 6;
 /** Works on searches as they fall due, and when woken. */
 export function startEngine(deps: EngineDeps): Loop {
   const { pool, domain, wall, log } = deps;
-  const underWay = new Set<Promise<void>>();
+  const underWay = new Map<Search, Promise<void>>();
+  const claimUntil = () => new Date(wall.now().getTime() + claimMs);
   const loop = startLoop({
     name: "dispatch",
     wall,
@@ -75,8 +78,7 @@ export function startEngine(deps: EngineDeps): Loop {
       const claimedAt = domain.now();
       const free = width - underWay.size;
       if (free > 0) {
-        const claimUntil = new Date(wall.now().getTime() + claimMs);
-        const searches = await claimSearches(pool, claimedAt, wall.now(), claimUntil, free);
+        const searches = await claimSearches(pool, claimedAt, wall.now(), claimUntil(), free);
         // Nobody waits for the slowest: a search that falls due meanwhile is taken at once.
         for (const search of searches) {
           const work = workOn(deps, search, claimedAt)
@@ -85,21 +87,33 @@ export function startEngine(deps: EngineDeps): Loop {
               log.error({ trip_id: search.tripId, err: error }, "search left to its claim");
             })
             .finally(() => {
-              underWay.delete(work);
+              underWay.delete(search);
               loop.wake();
             });
-          underWay.add(work);
+          underWay.set(search, work);
         }
       }
       const next = await nextDue(pool, wall.now());
       return next && underWay.size < width ? Math.min(idleMs, domain.wallMsUntil(next)) : idleMs;
     },
   });
+  // Claims are short, so that the searches of a process that is killed do not wait; who is at work
+  // renews his.
+  const renewal = startLoop({
+    name: "dispatch-claims",
+    wall,
+    log,
+    work: async () => {
+      if (underWay.size > 0) await renewClaims(pool, [...underWay.keys()], claimUntil());
+      return renewMs;
+    },
+  });
   return {
     wake: loop.wake,
     stop: async () => {
       await loop.stop();
-      await Promise.all(underWay);
+      await Promise.all(underWay.values());
+      await renewal.stop();
     },
   };
 }
@@ -128,8 +142,11 @@ async function look(deps: EngineDeps, search: Search, claimedAt: Date): Promise<
   if (!city) throw new Error(`city ${search.cityId} is not known`);
 
   const now = domain.now();
-  announce(deps, await expireTripOffers(pool, tenantId, tripId, now));
+  const over = await expireTripOffers(pool, tenantId, tripId, now);
+  announce(deps, over);
   const standing = await liveOffersOfTrip(pool, tenantId, tripId);
+  // Also when the process that asked them was killed before it could note it.
+  if (over.length + standing.length > 0) search.askedNobody = false;
   const liveOffers = standing.map((record) => record.offer.expireTime!);
   const plan = planSearch({ ...search, liveOffers }, city.dispatch!, now);
   if (plan.kind === "finish") {

@@ -55,6 +55,13 @@ const claim = statement<SearchRow>(
    WHERE s.tenant_id = due.tenant_id AND s.trip_id = due.trip_id
    RETURNING ${searchColumns.replaceAll(/(\w+)/g, "s.$1")}`,
 );
+const renew = statement(
+  "searches_renew",
+  `UPDATE searches s SET claim_until = $1
+   FROM unnest($2::text[], $3::uuid[], $4::int[]) AS mine (tenant_id, trip_id, search_number)
+   WHERE s.tenant_id = mine.tenant_id AND s.trip_id = mine.trip_id
+     AND s.search_number = mine.search_number AND s.claim_until IS NOT NULL`,
+);
 const due = statement<Row & { next_time: Date | null }>(
   "searches_next",
   "SELECT min(next_time) AS next_time FROM searches WHERE open AND (claim_until IS NULL OR claim_until < $1)",
@@ -121,6 +128,16 @@ export async function claimSearches(
     declinedDriverIds: row.declined_driver_ids,
     traceparent: row.traceparent ?? undefined,
   }));
+}
+
+/** Keeps searches that were claimed for longer. */
+export async function renewClaims(db: Db, searches: Search[], claimUntil: Date): Promise<void> {
+  await renew(db, [
+    claimUntil,
+    searches.map((search) => search.tenantId),
+    searches.map((search) => search.tripId),
+    searches.map((search) => search.searchNumber),
+  ]);
 }
 
 /** When the next search is due, by the domain clock. */
@@ -217,11 +234,17 @@ export interface NewOffer {
   pickupDurationSeconds: number;
 }
 
+// The search stays open until the offers are there: whoever closes it then ends them.
 const insertOffers = statement<Row & { offer_id: string }>(
   "offers_insert",
-  `INSERT INTO offers (tenant_id, trip_id, search_number, create_time, expire_time, status,
+  `WITH search AS (
+     SELECT 1 FROM searches
+     WHERE tenant_id = $1 AND trip_id = $2 AND search_number = $3 AND open FOR SHARE
+   )
+   INSERT INTO offers (tenant_id, trip_id, search_number, create_time, expire_time, status,
      offer_id, driver_id, pickup_distance_meters, pickup_duration_seconds)
-   SELECT $1, $2, $3, $4, $5, 0, n.* FROM unnest($6::uuid[], $7::uuid[], $8::float8[], $9::float8[]) AS n
+   SELECT $1, $2, $3, $4, $5, 0, n.*
+   FROM search, unnest($6::uuid[], $7::uuid[], $8::float8[], $9::float8[]) AS n
    ON CONFLICT (tenant_id, driver_id) WHERE status <= 1 DO NOTHING
    RETURNING offer_id`,
 );

@@ -267,12 +267,12 @@ function toInHand(row: PolledRow): InHand {
 }
 
 /** Groups in order of first appearance. */
-export function groupBy<T>(items: T[], keyOf: (item: T) => string): Map<string, T[]> {
+export function groupBy<T>(items: T[], keyOfItem: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
-    const group = groups.get(keyOf(item));
+    const group = groups.get(keyOfItem(item));
     if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
+    else groups.set(keyOfItem(item), [item]);
   }
   return groups;
 }

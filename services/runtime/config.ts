@@ -117,6 +117,13 @@ export function processConfig(env: Environment): ProcessConfig {
   return config;
 }
 
+/** LOG_LEVEL alone, for a process that has no other settings of these. Throws ConfigError. */
+export function logLevelOf(env: Environment): string {
+  const level = env["LOG_LEVEL"] || "info";
+  if (logLevels.includes(level)) return level;
+  throw new ConfigError([`LOG_LEVEL is "${level}", not one of ${logLevels.join(", ")}`]);
+}
+
 const noAddresses: ReadonlyMap<string, string> = new Map();
 const noKey: DataKey = { id: "", key: Buffer.alloc(0) };
 

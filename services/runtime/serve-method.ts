@@ -29,7 +29,7 @@ import { isConnectionError, type Pool } from "./postgres.js";
 import type { Secrets } from "./secrets.js";
 import { Code, StatusError, isDecision, toServiceError, unavailable } from "./status.js";
 import { peerOfCertificate } from "./tls.js";
-import { anonymous, invalidToken, type TokenVerifier } from "./token.js";
+import { anonymous, invalidToken, isInvalidToken, type TokenVerifier } from "./token.js";
 import { decodeValid } from "./validation.js";
 
 /** What serving a call needs. */
@@ -225,7 +225,13 @@ async function authorise(method: ServedMethod, deps: ServeDeps, ctx: CallContext
   checkPeer(method.policy, ctx.peer);
   if (!method.policy.access) return;
   const token = bearerToken(metadata);
-  if (token) ctx.caller = await deps.verifier.verify(token);
+  if (token) {
+    ctx.caller = await deps.verifier.verify(token).catch((error: unknown) => {
+      // Who refreshes an expired token may well send it along.
+      if (method.policy.access?.public && isInvalidToken(error)) return anonymous;
+      throw error;
+    });
+  }
   checkRoles(method.policy, ctx.caller);
   if (method.desc.methodKind !== "unary" && !ctx.caller.anonymous) {
     endWithRight(ctx.caller, deps, controller);

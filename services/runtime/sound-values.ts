@@ -33,7 +33,7 @@ function lookAt(
     known = schema.fields.flatMap((field) => lookFor(field));
     looks.set(schema, known);
   }
-  for (const look of known) look(message as unknown as Fields, path, found);
+  for (const look of known) look(message, path, found);
 }
 
 /** How to look at a field; nothing when every value of its type is sound. */

@@ -88,7 +88,7 @@ describe("telemetry", () => {
   it("loads nothing of OpenTelemetry while it is off", async () => {
     const loaded =
       'const { cache } = process.getBuiltinModule("module").createRequire(process.cwd() + "/x");' +
-      'console.log(Object.keys(cache).filter((file) => /opentelemetry|grpc-js/.test(file)).length);';
+      "console.log(Object.keys(cache).filter((file) => /opentelemetry|grpc-js/.test(file)).length);";
     const run = async (env: Record<string, string>) => {
       const args = [...preload, "--input-type=module", "--eval", loaded];
       const { stdout } = await promisify(execFile)(process.execPath, args, { env });

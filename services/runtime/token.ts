@@ -2,7 +2,7 @@
  * Verifies access tokens. Every service does so itself, against identity's published keys; verified
  * tokens are kept by hash until they end, because a signature costs a hundred times a look-up.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from "jose";
 import { LRUCache } from "lru-cache";
 import { Role } from "../../gen/grpc/ridemesh/options/v1/options.js";
@@ -45,8 +45,8 @@ export function createTokenVerifier(wall: WallClock): TokenVerifier {
   const listeners = new Map<string, Set<() => void>>();
 
   const verify = async (token: string): Promise<Caller> => {
-    const hash = createHash("sha256").update(token).digest("base64");
-    let caller = verified.get(hash);
+    const key = hash("sha256", token, "base64");
+    let caller = verified.get(key);
     if (!caller) {
       if (!keySet) throw unavailable("signing keys are not known yet");
       try {
@@ -61,10 +61,10 @@ export function createTokenVerifier(wall: WallClock): TokenVerifier {
         if (error instanceof errors.JWTExpired) throw invalidToken("the token has expired");
         throw invalidToken("the token is not valid");
       }
-      verified.set(hash, caller);
+      verified.set(key, caller);
     }
     if (caller.expireTime <= wall.now()) {
-      verified.delete(hash);
+      verified.delete(key);
       throw invalidToken("the token has expired");
     }
     if (revoked.has(caller.sessionId)) throw invalidToken("the session has ended");
@@ -125,6 +125,11 @@ function toCaller(payload: JWTPayload): Caller {
     expireTime: new Date(exp * 1000),
     anonymous: false,
   };
+}
+
+/** Whether an error says that a token is not good. */
+export function isInvalidToken(error: unknown): boolean {
+  return error instanceof StatusError && error.code === Code.UNAUTHENTICATED;
 }
 
 /** The token is not good. */

@@ -14,21 +14,41 @@ interface WatchDeps {
   log: Logger;
 }
 
+/** After a stream that has told something, it is opened again after this long; else ever later. */
+const againMs = 100;
+
+/** Reads a stream to its end, and says when to read it again. Throws when it told nothing at all. */
+async function follow<T>(
+  stream: AsyncIterable<T>,
+  log: Logger,
+  take: (message: T) => void,
+): Promise<number> {
+  let told = false;
+  try {
+    for await (const message of stream) {
+      take(message);
+      told = true;
+    }
+  } catch (error) {
+    if (!told) throw error;
+    log.info({ err: error }, "stream lost, opening it again");
+  }
+  return againMs;
+}
+
 /** Keeps `trust` filled with identity's keys and revoked sessions. */
 export function watchTrust(identity: Channel, trust: Trust, deps: WatchDeps): Runnable {
   const client = createClient(IdentityInternalServiceService, identity);
   return startLoop({
     name: "watch-trust",
     ...deps,
-    work: async (signal) => {
-      for await (const update of client.watchTrust({}, { signal })) {
+    work: (signal) =>
+      follow(client.watchTrust({}, { signal }), deps.log, (update) => {
         if (update.keys.length > 0) trust.setKeys({ keys: update.keys });
         for (const session of update.revokedSessions) {
           trust.revokeSession(session.sessionId, session.expireTime!);
         }
-      }
-      return 100;
-    },
+      }),
   });
 }
 
@@ -46,15 +66,13 @@ export function watchCities(city: Channel, deps: WatchDeps): Cities {
   const loop = startLoop({
     name: "watch-cities",
     ...deps,
-    work: async (signal) => {
-      for await (const { cities } of client.watchCities({}, { signal })) {
+    work: (signal) =>
+      follow(client.watchCities({}, { signal }), deps.log, ({ cities }) => {
         byTenant = new Map();
         for (const one of cities) {
           byTenant.set(one.tenantId, [...(byTenant.get(one.tenantId) ?? []), one]);
         }
-      }
-      return 100;
-    },
+      }),
   });
   const list = (tenantId: string): City[] => {
     if (!byTenant) throw unavailable("the cities are not known yet");

@@ -9,7 +9,7 @@ export interface BannerFacts {
   demo: DemoAccounts | undefined;
 }
 
-/** Where everything is, who can log in, and three commands that work as printed. */
+/** Where everything is, who can log in, and three commands that work as printed in a POSIX shell. */
 export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFacts): string {
   const { host } = new URL(url);
   const lines = [
@@ -33,11 +33,11 @@ export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFa
     );
   } else {
     lines.push(
-      "There is no admin yet. Make the first one of an operator, in another terminal:",
-      `  npm run create-admin -- --data-dir ${dataDir} --operator metro --email you@example.org`,
+      "The operators metro (New York) and harbor come along. Each one's first admin is made in another terminal:",
+      `  npm run create-admin -- --data-dir ${quoted(dataDir)} --operator metro --email you@example.org`,
       "",
       "Try:",
-      `  curl -s ${url}/api/cities?operator=metro`,
+      `  curl -s '${url}/api/cities?operator=metro'`,
     );
   }
   lines.push(
@@ -47,4 +47,9 @@ export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFa
     "Ctrl-C stops everything.",
   );
   return lines.join("\n");
+}
+
+/** As one word of a shell. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,18 +1,23 @@
 /** What `npm start` takes from the environment, beside its options. */
 import { gatewayConfig, type GatewayConfig } from "../../gateway/config.js";
+import { etaConfig } from "../eta/config.js";
+import { locationConfig } from "../location/config.js";
+import { paymentConfig } from "../payment/config.js";
+import { pricingConfig } from "../pricing/config.js";
 import { ConfigError, environment, logLevelOf, type Environment } from "../runtime/config.js";
+import type { ServiceSettings } from "./platform.js";
 import { StartError } from "./start-error.js";
 
 export interface StandaloneConfig {
   logLevel: string;
   gateway: Pick<GatewayConfig, "host" | "limits" | "corsOrigins" | "trustedProxies">;
-  /** For the settings of the single services. */
-  env: Environment;
+  settings: ServiceSettings;
 }
 
 /**
- * LOG_LEVEL (info), and the gateway's RIDEMESH_HOST, RIDEMESH_RATE_PER_MINUTE, RIDEMESH_RATE_BURST,
- * RIDEMESH_CORS_ORIGINS and RIDEMESH_TRUSTED_PROXIES. The port is an option.
+ * LOG_LEVEL (info); the gateway's RIDEMESH_HOST, RIDEMESH_RATE_PER_MINUTE, RIDEMESH_RATE_BURST,
+ * RIDEMESH_CORS_ORIGINS and RIDEMESH_TRUSTED_PROXIES (its port is an option); and what eta, location,
+ * pricing and payment read.
  *
  * @throws StartError that names the variable which cannot be used.
  */
@@ -21,8 +26,16 @@ export function standaloneConfig(env: Environment = environment()): StandaloneCo
     const { limits, corsOrigins, trustedProxies } = gatewayConfig(env);
     // A machine of one's own is not open to its network unless somebody says so.
     const host = env["RIDEMESH_HOST"] || "127.0.0.1";
-    const gateway = { host, limits, corsOrigins, trustedProxies };
-    return { logLevel: logLevelOf(env), gateway, env };
+    return {
+      logLevel: logLevelOf(env),
+      gateway: { host, limits, corsOrigins, trustedProxies },
+      settings: {
+        eta: etaConfig(env),
+        location: locationConfig(env),
+        pricing: pricingConfig(env),
+        payment: paymentConfig(env),
+      },
+    };
   } catch (error) {
     const known = error instanceof ConfigError ? error.problems.join("; ") : undefined;
     throw new StartError(known ?? (error as Error).message, { cause: error });

@@ -7,6 +7,7 @@ import { Role } from "../../gen/grpc/ridemesh/options/v1/options.js";
 import { ensureAccounts } from "../identity/accounts.js";
 import { defaultBcryptCost } from "../identity/config.js";
 import { createPasswords } from "../identity/passwords.js";
+import { hasAdmin } from "../identity/store.js";
 import { domainClock, wallClock as wall } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/log.js";
 import { createPool, type Pool } from "../runtime/postgres.js";
@@ -33,6 +34,7 @@ async function run(argv: string[]): Promise<void> {
   const { operator, email } = given;
   if (!operator || !email)
     throw new StartError("--operator and --email are needed; --help says more");
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw new StartError(`"${email}" is not an e-mail address`);
   const folder = resolve(given["data-dir"]);
   const password = given["password-stdin"]
     ? await readStdin()
@@ -40,7 +42,7 @@ async function run(argv: string[]): Promise<void> {
   const pool = await connect(folder);
   try {
     await checkOperator(pool, operator);
-    const secrets = createSecrets(await loadDataKeys(folder));
+    const secrets = createSecrets(await loadDataKeys(folder, () => Promise.resolve(true)));
     const made = await ensureAccounts(
       {
         pool,
@@ -54,7 +56,9 @@ async function run(argv: string[]): Promise<void> {
     );
     if (made.length === 0) {
       throw new StartError(
-        `operator ${operator} has an admin already, who can make others: POST /api/users`,
+        (await hasAdmin(pool, operator))
+          ? `operator ${operator} has an admin already, who can make others: POST /api/users`
+          : `${email} has an account of ${operator} already; choose another --email`,
       );
     }
   } finally {

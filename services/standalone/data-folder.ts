@@ -53,7 +53,9 @@ export async function openDataFolder(
     if (isNew) await replaceFile(join(folder, versionFile), `${JSON.stringify({ format })}\n`);
   } catch (error) {
     await release();
-    throw new StartError(`cannot write to the data folder ${folder}: ${text(error)}; ${choose}`);
+    throw new StartError(
+      `cannot write to the data folder ${folder}: ${reasonOf(error)}; ${choose}`,
+    );
   }
   return { path: folder, release };
 }
@@ -80,7 +82,7 @@ async function makeFolder(path: string): Promise<string> {
     if (code === "EEXIST" || code === "ENOTDIR") {
       throw new StartError(`${what} cannot be made, for a file is in its place; ${choose}`);
     }
-    throw new StartError(`cannot make ${what}: ${text(error)}; ${choose}`);
+    throw new StartError(`cannot make ${what}: ${reasonOf(error)}; ${choose}`);
   }
   try {
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
@@ -89,7 +91,7 @@ async function makeFolder(path: string): Promise<string> {
     const owner = await stat(path).catch(() => undefined);
     const whose = owner ? ` (it belongs to user id ${owner.uid})` : "";
     throw new StartError(
-      `cannot read and write ${what}${whose}: ${text(error)}; start as the user it belongs to, or ${choose}`,
+      `cannot read and write ${what}${whose}: ${reasonOf(error)}; start as the user it belongs to, or ${choose}`,
     );
   }
 }
@@ -108,7 +110,7 @@ async function checkContents(folder: string): Promise<boolean> {
     found = JSON.parse(await readFile(join(folder, versionFile), "utf8"));
   } catch (error) {
     throw new StartError(
-      `cannot read ${join(folder, versionFile)}: ${text(error)}; restore it, or ${choose}`,
+      `cannot read ${join(folder, versionFile)}: ${reasonOf(error)}; restore it, or ${choose}`,
     );
   }
   const foundFormat = (found as { format?: unknown } | null)?.format;
@@ -138,7 +140,9 @@ async function lock(folder: string, wall: WallClock): Promise<() => Promise<void
       break;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw new StartError(`cannot lock the data folder ${folder}: ${text(error)}; ${choose}`);
+        throw new StartError(
+          `cannot lock the data folder ${folder}: ${reasonOf(error)}; ${choose}`,
+        );
       }
     }
     const found = await readLock(path, wall);
@@ -164,7 +168,9 @@ async function readLock(path: string, wall: WallClock): Promise<string | undefin
       if (parseLock(content) || attempt === 20) return content;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw new StartError(`cannot read ${path}: ${text(error)}; remove that file, or ${choose}`);
+      throw new StartError(
+        `cannot read ${path}: ${reasonOf(error)}; remove that file, or ${choose}`,
+      );
     }
     await wall.sleep(10);
   }
@@ -195,7 +201,8 @@ async function removeStale(path: string, judged: string): Promise<void> {
   else await rename(aside, path);
 }
 
-function text(error: unknown): string {
+/** A system's error in words. */
+export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   if (code === "EROFS") return "the file system is read-only";

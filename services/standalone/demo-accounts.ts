@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Role } from "../../gen/grpc/ridemesh/options/v1/options.js";
 import { replaceFile } from "./data-folder.js";
+import { StartError } from "./start-error.js";
 
 /** An account that is there from the first start. */
 export interface DemoAccount {
@@ -26,14 +27,27 @@ export interface DemoAccounts {
   otherAdmin: DemoAccount;
 }
 
-/** The accounts of the folder; made at the first call. */
-export async function loadDemoAccounts(folder: string): Promise<DemoAccounts> {
+/**
+ * The accounts of the folder; made at the first call. `isUsed` tells whether the platform has run over
+ * it already: accounts are not added to a folder that began without them.
+ *
+ * @throws StartError then.
+ */
+export async function loadDemoAccounts(
+  folder: string,
+  isUsed: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<DemoAccounts> {
   const path = join(folder, "demo-password");
   let password: string;
   try {
     password = (await readFile(path, "utf8")).trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    if (await isUsed()) {
+      throw new StartError(
+        `the data folder ${folder} began without the demo city: start with --no-demo, or choose another with --data-dir`,
+      );
+    }
     password = `demo-${randomBytes(6).toString("hex")}`;
     await replaceFile(path, `${password}\n`);
   }

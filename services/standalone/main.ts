@@ -1,7 +1,6 @@
 /** `npm start` */
 import { wallClock } from "../runtime/clock.js";
 import { parseOptions } from "./options.js";
-import { start } from "./start.js";
 import { StartError } from "./start-error.js";
 
 const statusEveryMs = 30_000;
@@ -31,7 +30,8 @@ async function run(): Promise<void> {
   };
 
   const interrupted = new AbortController();
-  const starting = start(options, interrupted.signal);
+  // Only now, so that a mistyped option is answered without delay.
+  const starting = import("./start.js").then(({ start }) => start(options, interrupted.signal));
   let stopping = false;
   const stop = async (code: number): Promise<void> => {
     stopping = true;
@@ -68,9 +68,11 @@ async function run(): Promise<void> {
     // What cannot be stopped in good order any more is no news.
     void stop(1).catch(() => process.exit(1));
   });
-  while (!options.quiet && !stopping) {
+  if (options.quiet) return;
+  for (;;) {
     await wallClock.sleep(statusEveryMs);
-    if (!stopping) say(started.status());
+    if (stopping) return;
+    say(started.status());
   }
 }
 

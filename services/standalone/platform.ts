@@ -7,12 +7,16 @@ import { cityConfig } from "../city/config.js";
 import { startDispatch } from "../dispatch/app.js";
 import { startDriver } from "../driver/app.js";
 import { startEta } from "../eta/app.js";
+import type { EtaConfig } from "../eta/config.js";
 import { startIdentity } from "../identity/app.js";
 import type { IdentityConfig } from "../identity/config.js";
 import { startLocation } from "../location/app.js";
+import type { LocationConfig } from "../location/config.js";
 import { startNotification } from "../notification/app.js";
 import { startPayment } from "../payment/app.js";
+import type { PaymentConfig } from "../payment/config.js";
 import { startPricing } from "../pricing/app.js";
+import type { PricingConfig } from "../pricing/config.js";
 import { startRider } from "../rider/app.js";
 import { createPostgresBus, migrateBus } from "../runtime/bus-postgres.js";
 import { authoritySeconds, createAuthority, type Authority } from "../runtime/certificates.js";
@@ -32,12 +36,12 @@ import { startTrip } from "../trip/app.js";
 const starters = {
   city: (host: Host) => startCity(host, cityConfig({})),
   identity: (host: Host, options: PlatformOptions) => startIdentity(host, options.identity),
-  eta: (host: Host) => startEta(host),
+  eta: (host: Host, { settings }: PlatformOptions) => startEta(host, settings?.eta),
   rider: (host: Host) => startRider(host),
   driver: (host: Host) => startDriver(host),
-  location: (host: Host) => startLocation(host),
-  pricing: (host: Host) => startPricing(host),
-  payment: (host: Host) => startPayment(host),
+  location: (host: Host, { settings }: PlatformOptions) => startLocation(host, settings?.location),
+  pricing: (host: Host, { settings }: PlatformOptions) => startPricing(host, settings?.pricing),
+  payment: (host: Host, { settings }: PlatformOptions) => startPayment(host, settings?.payment),
   notification: (host: Host) => startNotification(host),
   trip: (host: Host) => startTrip(host),
   dispatch: (host: Host) => startDispatch(host),
@@ -46,6 +50,14 @@ const starters = {
 /** The services' names. */
 export const serviceNames = Object.keys(starters) as (keyof typeof starters)[];
 
+/** Settings of services that have some. */
+export interface ServiceSettings {
+  eta?: EtaConfig;
+  location?: LocationConfig;
+  pricing?: PricingConfig;
+  payment?: PaymentConfig;
+}
+
 export interface PlatformOptions {
   /** The database, as a user who may make roles and schemas. */
   superuserUrl: string;
@@ -53,6 +65,8 @@ export interface PlatformOptions {
   dataKeys: [DataKey, ...DataKey[]];
   identity: IdentityConfig;
   gateway?: Partial<GatewayConfig>;
+  /** Of single services; the usual ones hold where left out. */
+  settings?: ServiceSettings;
   /** The account that the console logs in with by itself; only for demonstrations. */
   demoViewer?: { operator: string; email: string; password: string };
   wall: WallClock;

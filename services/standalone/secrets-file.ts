@@ -3,27 +3,46 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DataKey } from "../runtime/secrets.js";
-import { replaceFile } from "./data-folder.js";
+import { reasonOf, replaceFile } from "./data-folder.js";
 import { StartError } from "./start-error.js";
 
-/** The folder's keys, newest first; made at the first start. */
-export async function loadDataKeys(folder: string): Promise<[DataKey, ...DataKey[]]> {
+const keyBytes = 32;
+
+/**
+ * The folder's keys, newest first; made when there are none yet. `isUsed` tells whether something may
+ * have been encrypted already: a key that is lost is not replaced then.
+ *
+ * @throws StartError when the keys are lost or cannot be read.
+ */
+export async function loadDataKeys(
+  folder: string,
+  isUsed: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<[DataKey, ...DataKey[]]> {
   const path = join(folder, "data-keys.json");
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    text = JSON.stringify([{ id: "k1", key: randomBytes(32).toString("base64") }]);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    if (!isMissing) throw new StartError(`cannot read ${path} (${reasonOf(error)}): ${restore}`);
+    if (await isUsed()) throw new StartError(`${path} is missing: ${restore}`);
+    text = JSON.stringify([{ id: "k1", key: randomBytes(keyBytes).toString("base64") }]);
     await replaceFile(path, text);
   }
+  const [first, ...rest] = parse(text);
+  if (first) return [first, ...rest];
+  throw new StartError(`${path} does not hold keys: ${restore}`);
+}
+
+const restore = "restore that file, without which the personal data in the folder cannot be read";
+
+/** None, when the text is not as it was written. */
+function parse(text: string): DataKey[] {
   try {
-    const parsed = JSON.parse(text) as { id: string; key: string }[];
-    const keys = parsed.map(({ id, key }) => ({ id, key: Buffer.from(key, "base64") }));
-    const [first, ...rest] = keys;
-    if (first && keys.every(({ id, key }) => id && key.length === 32)) return [first, ...rest];
+    const written = JSON.parse(text) as { id: string; key: string }[];
+    const keys = written.map(({ id, key }) => ({ id, key: Buffer.from(key, "base64") }));
+    return keys.every(({ id, key }) => id && key.length === keyBytes) ? keys : [];
   } catch {
-    // Falls through: what cannot be read is as good as lost.
+    return [];
   }
-  throw new StartError(`${path} does not hold keys; restore it, or the encrypted data is lost`);
 }

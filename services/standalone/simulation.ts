@@ -1,6 +1,7 @@
 /**
- * The platform as a replay needs it: in a process of its own, over a temporary data folder, without
- * limits, its clock in the hand of the parent process. Spoken to over Node's IPC channel.
+ * The platform as a replay needs it, or a test that kills it: in a process of its own, over a temporary
+ * data folder, without limits, its clock in the hand of the parent process. Spoken to over Node's IPC
+ * channel.
  */
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,13 +10,23 @@ import { steerableClock, wallClock } from "../runtime/clock.js";
 import { stopAll, type Runnable } from "../runtime/lifecycle.js";
 import { createLogger } from "../runtime/log.js";
 import { loadDemoAccounts } from "./demo-accounts.js";
-import { startPlatform, type Platform } from "./platform.js";
+import { startPlatform } from "./platform.js";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./postgres.js";
 import { loadDataKeys } from "./secrets-file.js";
 
-/** What the parent says. */
+/** What the parent wants, as JSON in the first argument; nothing of it is needed. */
+export interface SimulationOptions {
+  /** A data folder that is kept, over which nothing is lost when the process is killed. */
+  dataDir: string;
+  /** What the domain clock shows, and when. */
+  course: { originMs: number; wallOriginMs: number };
+}
+
+/** What the parent says. Without `wallOriginMs` the clock is set as of now. */
 export type SimulationCommand =
-  { kind: "steer"; originMs: number; rate: number } | { kind: "usage" } | { kind: "stop" };
+  | { kind: "steer"; originMs: number; rate: number; wallOriginMs?: number }
+  | { kind: "usage" }
+  | { kind: "stop" };
 
 /** What the platform says. */
 export type SimulationMessage =
@@ -34,16 +45,25 @@ const say = (message: SimulationMessage): void => {
 };
 
 const running: Runnable[] = [];
-const folder = await mkdtemp(join(tmpdir(), "ridemesh-replay-"));
-running.push({ stop: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }) });
+const given = process.argv[2];
+const wanted = given === undefined ? undefined : (JSON.parse(given) as SimulationOptions);
+const folder = wanted?.dataDir ?? (await mkdtemp(join(tmpdir(), "ridemesh-replay-")));
+if (!wanted) {
+  running.push({ stop: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }) });
+}
+const interrupted = new AbortController();
+const start: { work: Promise<void> } = { work: Promise.resolve() };
 let stopping = false;
 const stop = (code: number): void => {
   if (stopping) return;
   stopping = true;
-  void stopAll(running).then(
-    () => process.exit(code),
-    () => process.exit(1),
-  );
+  interrupted.abort();
+  void start.work
+    .then(() => stopAll(running))
+    .then(
+      () => process.exit(code),
+      () => process.exit(1),
+    );
 };
 process.on("disconnect", () => stop(0));
 process.on("SIGTERM", () => stop(0));
@@ -52,37 +72,51 @@ process.on("SIGINT", () => undefined);
 
 const wall = wallClock;
 const clock = steerableClock(wall);
-clock.steer({ origin: new Date("2019-03-06T00:00:00Z"), rate: 1 });
+const { originMs, wallOriginMs } = wanted?.course ?? {
+  originMs: Date.parse("2019-03-06T00:00:00Z"),
+  wallOriginMs: wall.now().getTime(),
+};
+clock.steer({ origin: new Date(originMs), rate: 1, wallOrigin: new Date(wallOriginMs) });
 let postgres: EmbeddedPostgres;
-let platform: Platform;
-try {
+
+async function begin(): Promise<void> {
+  const { signal } = interrupted;
   const log = createLogger({ level: "warn", destination: join(folder, "ridemesh.log") });
-  postgres = await startEmbeddedPostgres({ dataDir: join(folder, "data"), log, settings: "test" });
+  const dataDir = join(folder, "data");
+  const settings = wanted ? "durable" : "test";
+  postgres = await startEmbeddedPostgres({ dataDir, log, settings, signal });
   running.push(postgres);
   const accounts = await loadDemoAccounts(folder);
-  platform = await startPlatform({
+  const platform = await startPlatform({
     superuserUrl: postgres.superuserUrl,
-    dataDir: join(folder, "data"),
+    dataDir,
     dataKeys: await loadDataKeys(folder),
     identity: { bcryptCost: 4, temporaryData: true, firstAccounts: [accounts.admin] },
     gateway: { host: "127.0.0.1", port: 0, limits: { perMinute: 0, burst: 0 } },
     wall,
     domain: clock,
     log,
+    signal,
   });
   running.push(platform);
   const { email, password, tenantId: operator } = accounts.admin;
   const databaseUrl = postgres.superuserUrl;
   say({ kind: "ready", url: platform.url, databaseUrl, admin: { operator, email, password } });
-} catch (error) {
+}
+
+start.work = begin().catch((error: unknown) => {
   say({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
   stop(1);
-}
+});
 
 process.on("message", (command: SimulationCommand) => {
   switch (command.kind) {
     case "steer":
-      clock.steer({ origin: new Date(command.originMs), rate: command.rate });
+      clock.steer({
+        origin: new Date(command.originMs),
+        rate: command.rate,
+        ...(command.wallOriginMs ? { wallOrigin: new Date(command.wallOriginMs) } : {}),
+      });
       say({ kind: "steered" });
       return;
     case "usage":

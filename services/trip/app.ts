@@ -28,6 +28,7 @@ export function startTrip(host: Host): Promise<RunningService> {
       const views = createViews({
         riders: createClient(RiderInternalServiceService, channel("rider")),
         drivers: createClient(DriverInternalServiceService, channel("driver")),
+        wall,
         log,
       });
       const pricing = createClient(PricingInternalServiceService, channel("pricing"));

@@ -37,7 +37,7 @@ describe("the settlement of a trip", () => {
   after(() => world.stop());
 
   const reaches = (trip: Trip, state: TripState) =>
-    waitFor(`${TripState[state]}`, async () => {
+    waitFor(TripState[state], async () => {
       const seen = await world.get(trip, rider);
       return seen.state === state && seen;
     });

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { DriverCard } from "../../gen/grpc/ridemesh/driver/v1/driver_internal_service.js";
 import type { RiderCard } from "../../gen/grpc/ridemesh/rider/v1/rider_internal_service.js";
 import { Party, Trip as TripView, TripState } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
+import { wallClock } from "../runtime/clock.js";
 import { silentLogger } from "../runtime/log.js";
 import { unavailable } from "../runtime/status.js";
 import { allStates, driverId, riderId, strangerId, tripIn } from "./sample.test.js";
@@ -55,6 +56,8 @@ describe("the view of a trip", () => {
   let riderCalls: number;
   let driverCalls: number;
   let away: boolean;
+  /** For how long a view waits for a card. */
+  let patienceMs: number;
   let views: Views;
   beforeEach(() => {
     [riderCalls, driverCalls, away] = [0, 0, false];
@@ -69,13 +72,15 @@ describe("the view of a trip", () => {
         },
       },
       drivers: {
-        listDriverCards: ({ driverIds }) => {
+        listDriverCards: ({ driverIds }, origin) => {
           driverCalls += 1;
+          patienceMs = origin!.deadlineMs! - wallClock.now().getTime();
           expect(driverIds).to.deep.equal([driverId]);
           const cards = [driverCard];
           return away ? Promise.reject(unavailable("away")) : Promise.resolve({ cards });
         },
       },
+      wall: wallClock,
       log: silentLogger,
     });
   });
@@ -166,6 +171,11 @@ describe("the view of a trip", () => {
     away = false;
     const view = await views.view(full(), STAFF);
     expect([view.rider!.firstName, view.driver!.firstName]).to.deep.equal(["Rita", "Dan"]);
+  });
+
+  it("waits for a card not nearly as long as a call may take", async () => {
+    await views.view(full(), STAFF);
+    expect(patienceMs).to.be.within(0, 600);
   });
 
   it("belongs to the rider, to the assigned driver, and else to staff", () => {

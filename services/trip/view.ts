@@ -13,12 +13,14 @@ import type {
 } from "../../gen/grpc/ridemesh/rider/v1/rider_internal_service.js";
 import { Party, type Trip as TripView } from "../../gen/grpc/ridemesh/trip/v1/trip.js";
 import type { Client } from "../runtime/client.js";
+import type { WallClock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/log.js";
 import type { Trip } from "./trip.js";
 
 export interface ViewDeps {
   riders: Pick<Client<RiderInternalServiceService>, "listRiderCards">;
   drivers: Pick<Client<DriverInternalServiceService>, "listDriverCards">;
+  wall: WallClock;
   log: Logger;
 }
 
@@ -31,11 +33,15 @@ export interface Views {
 
 /** Cards change rarely; a minute late is soon enough. */
 const cardAgeMs = 60_000;
+/** A view waits this long for a card; the call that shows it has more time than that. */
+const cardWaitMs = 500;
 
 /** Views, with the parties' cards kept for a minute. */
 export function createViews(deps: ViewDeps): Views {
   const riders = new LRUCache<string, RiderCard>({ max: 20_000, ttl: cardAgeMs });
   const drivers = new LRUCache<string, DriverCard>({ max: 20_000, ttl: cardAgeMs });
+
+  const soon = () => ({ deadlineMs: deps.wall.now().getTime() + cardWaitMs });
 
   /** A trip is shown without a card rather than not at all. */
   const absent = (what: string) => (error: unknown) => {
@@ -48,7 +54,7 @@ export function createViews(deps: ViewDeps): Views {
     const known = riders.get(key);
     if (known) return known;
     const answer = await deps.riders
-      .listRiderCards({ tenantId, riderIds: [riderId] })
+      .listRiderCards({ tenantId, riderIds: [riderId] }, soon())
       .catch(absent("rider"));
     const card = answer?.cards[0];
     if (card) riders.set(key, card);
@@ -60,7 +66,7 @@ export function createViews(deps: ViewDeps): Views {
     const known = drivers.get(key);
     if (known) return known;
     const answer = await deps.drivers
-      .listDriverCards({ tenantId, driverIds: [driverId] })
+      .listDriverCards({ tenantId, driverIds: [driverId] }, soon())
       .catch(absent("driver"));
     const card = answer?.cards[0];
     if (card) drivers.set(key, card);

@@ -8,15 +8,16 @@ import { startGateway } from "../../app.js";
 import { defaultGatewayConfig } from "../../config.js";
 import { runChild } from "../child.js";
 import type { Keys } from "../people.js";
-import type { Addresses } from "../service/main.js";
 import { verifierOf } from "../verifiers.js";
 import { createGrpcJsUpstream } from "./grpc-js-upstream.js";
 
 /** What the process is given. */
 export interface GatewaySetup {
   identity: TlsIdentity;
-  addresses: Addresses;
-  keys: Keys;
+  /** host:port by service. */
+  addresses: Record<string, string>;
+  /** Whose tokens are good; without them identity is asked. */
+  keys?: Keys;
   remembers: boolean;
   client: "http2" | "grpc-js";
 }
@@ -24,7 +25,7 @@ export interface GatewaySetup {
 runChild<GatewaySetup>(process, async (setup) => {
   const { identity, addresses, keys, remembers, client } = setup;
   const upstream = {
-    address: (service: string) => addresses[service as keyof Addresses],
+    address: (service: string) => addresses[service]!,
     identity,
     wall: wallClock,
     log: silentLogger,
@@ -33,7 +34,7 @@ runChild<GatewaySetup>(process, async (setup) => {
     ...upstream,
     identity: () => identity,
     metrics: createMetrics(),
-    verifier: verifierOf(keys, remembers),
+    ...(keys ? { verifier: verifierOf(keys, remembers) } : {}),
   };
   const gateway = await startGateway(
     host as unknown as Host,

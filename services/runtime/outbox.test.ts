@@ -315,6 +315,17 @@ describe("the outbox", () => {
     await other.end();
   });
 
+  it("is sent though the relay's connection was lost before it had the lock", async () => {
+    const state = recorder();
+    const only = createPool({ url: urls["city"]!, max: 1, name: "city", log: silentLogger });
+    only.once("connect", (client) => void client.end());
+    relay(state.bus, { of: only });
+    await append(event("a", 1));
+    await waitFor("the event", () => state.sent.length === 1, 5000);
+    await stopAll(running.splice(0));
+    await only.end();
+  });
+
   it("has another relay soon when the one stops", async () => {
     const [one, two] = [recorder(), recorder()];
     const other = poolOf("city");

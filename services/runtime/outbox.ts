@@ -124,15 +124,8 @@ export function startRelay(options: {
     wall: options.wall,
     log: options.log,
     work: async (signal) => {
-      if (!owner) {
-        const client = await pool.connect();
-        const [row] = await tryLock(client, []);
-        if (!row?.locked) {
-          client.release();
-          return 2000;
-        }
-        owner = client;
-      }
+      owner ??= await ownerOf(pool);
+      if (!owner) return 2000;
       try {
         for (;;) {
           const rows = await readBatch(owner, []);
@@ -160,6 +153,20 @@ export function startRelay(options: {
       giveUp();
     },
   };
+}
+
+/** A session that has the lock; undefined when another one has it. */
+async function ownerOf(pool: Pool): Promise<PoolClient | undefined> {
+  const client = await pool.connect();
+  try {
+    const [row] = await tryLock(client, []);
+    if (row?.locked) return client;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+  client.release();
+  return undefined;
 }
 
 function toMessage(row: OutboxRow): BusMessage {

@@ -4,12 +4,13 @@ import { CityUpdated } from "../../gen/grpc/ridemesh/city/v1/city_events.js";
 import { CityServiceService } from "../../gen/grpc/ridemesh/city/v1/city_service.js";
 import { createServer, type AddressInfo } from "node:net";
 import { testHost, type TestHost } from "../testing/host.js";
+import { answering } from "../testing/stand-in.js";
 import { waitFor } from "../testing/wait-for.js";
 import { on } from "./consumer.js";
 import type { Runnable } from "./lifecycle.js";
 import { appendEvents, newEvent } from "./outbox.js";
 import { createPool, type Pool } from "./postgres.js";
-import { serve, type Handlers } from "./server.js";
+import { serve } from "./server.js";
 import { startService, type ServiceContext, type ServiceParts } from "./service.js";
 
 const migrations = new URL("../city/migrations/", import.meta.url);
@@ -27,13 +28,9 @@ describe("a service", () => {
     await host.stop();
   });
 
-  const refuse = () => Promise.reject(new Error("not asked here"));
-  const handlers: Handlers<CityServiceService> = {
+  const handlers = answering(CityServiceService, {
     listCities: () => Promise.resolve({ cities: [] }),
-    getCity: refuse,
-    updateCity: refuse,
-    getClock: refuse,
-  };
+  });
   const services = [serve(CityServiceService, handlers)];
   const start = (build: (context: ServiceContext) => Partial<ServiceParts>, port = 0) =>
     startService(

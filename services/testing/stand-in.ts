@@ -16,10 +16,9 @@ export async function startStandIn<D extends StubDefinition>(
 ): Promise<void> {
   const { host } = testHost;
   const { wall, log, metrics, secrets } = host;
-  const absent = Object.fromEntries(Object.keys(definition).map((method) => [method, refuse]));
   const pool = createPool({ url: host.database.url(name), max: 1, name, log });
   const server = await startServer({
-    services: [serve(definition, { ...absent, ...answers })],
+    services: [serve(definition, answering(definition, answers))],
     deps: {
       service: name,
       pool,
@@ -43,6 +42,15 @@ export async function startStandIn<D extends StubDefinition>(
       await pool.end();
     },
   });
+}
+
+/** These handlers, and UNIMPLEMENTED from every other of the service. */
+export function answering<D extends StubDefinition>(
+  definition: D,
+  answers: Partial<Handlers<D>>,
+): Handlers<D> {
+  const absent = Object.fromEntries(Object.keys(definition).map((method) => [method, refuse]));
+  return { ...absent, ...answers } as Handlers<D>;
 }
 
 function refuse(): never {

@@ -318,7 +318,7 @@ describe("the outbox", () => {
   it("is sent though the relay's connection was lost before it had the lock", async () => {
     const state = recorder();
     const only = createPool({ url: urls["city"]!, max: 1, name: "city", log: silentLogger });
-    only.once("connect", (client) => void client.end());
+    only.once("connect", (client: pg.PoolClient) => void client.end());
     relay(state.bus, { of: only });
     await append(event("a", 1));
     await waitFor("the event", () => state.sent.length === 1, 5000);

@@ -35,10 +35,20 @@ export default class Reporter extends Mocha.reporters.Spec {
   }
 }
 
+/** How many tests did what. */
+export type Summary = Pick<Mocha.Stats, "passes" | "failures" | "pending">;
+
 /** "12 passed, 0 failed", and ", 3 skipped" where tests were. */
-export function summaryLine(stats: { passes: number; failures: number; pending: number }): string {
+export function summaryLine(stats: Summary): string {
   const skipped = stats.pending > 0 ? `, ${stats.pending} skipped` : "";
   return `${stats.passes} passed, ${stats.failures} failed${skipped}`;
+}
+
+/** Reads a line of `summaryLine`; undefined when it is none. */
+export function readSummary(line: string): Summary | undefined {
+  const found = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\n?$/.exec(line);
+  if (!found) return undefined;
+  return { passes: +found[1]!, failures: +found[2]!, pending: +(found[3] ?? 0) };
 }
 
 function readLimits(given: Partial<Record<keyof Limits, string>> = {}): Limits {

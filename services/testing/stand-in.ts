@@ -50,7 +50,7 @@ export function answering<D extends StubDefinition>(
   answers: Partial<Handlers<D>>,
 ): Handlers<D> {
   const absent = Object.fromEntries(Object.keys(definition).map((method) => [method, refuse]));
-  return { ...absent, ...answers } as Handlers<D>;
+  return { ...absent, ...answers };
 }
 
 function refuse(): never {

@@ -10,8 +10,7 @@ import {
   TripExpired,
   TripRequested,
 } from "../../gen/grpc/ridemesh/trip/v1/trip_events.js";
-import { on, once, type EventHandler, type EventMeta } from "../runtime/consumer.js";
-import type { Db } from "../runtime/postgres.js";
+import { on, type EventHandler, type EventMeta } from "../runtime/consumer.js";
 import { announce, type EngineDeps } from "./engine.js";
 import {
   closeSearch,
@@ -21,19 +20,19 @@ import {
   type OfferRecord,
 } from "./store.js";
 
-export type ConsumerDeps = Pick<EngineDeps, "pool" | "domain" | "wall" | "offers"> & {
+export type ConsumerDeps = Pick<EngineDeps, "pool" | "domain" | "offers"> & {
   wakeEngine: () => void;
 };
 
 /** A search that no later one follows. */
 const anySearch = 2_147_483_647;
 
-/** The handlers. */
+/** The handlers. Each event done twice changes nothing more, so that no inbox is needed. */
 export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
-  const { pool, domain, wall } = deps;
+  const { pool, domain } = deps;
 
-  const begin = (meta: EventMeta, tripId: string, searchNumber: number, cityId: string, db: Db) =>
-    openSearch(db, {
+  const begin = (meta: EventMeta, tripId: string, searchNumber: number, cityId: string) =>
+    openSearch(pool, {
       tenantId: meta.tenantId,
       tripId,
       searchNumber,
@@ -42,10 +41,7 @@ export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
       traceparent: meta.traceparent,
     });
 
-  /**
-   * Ends a trip's searches and offers, and gives the offers that it ended. Doing it twice changes
-   * nothing, so no inbox is needed.
-   */
+  /** Ends a trip's searches and offers, and gives the offers that it ended. */
   const end = async (
     meta: EventMeta,
     tripId: string,
@@ -68,16 +64,12 @@ export function dispatchConsumer(deps: ConsumerDeps): EventHandler[] {
 
   return [
     on(TripRequested, async (event, meta) => {
-      await once(pool, wall, "dispatch", meta, (tx) =>
-        begin(meta, event.tripId, 1, event.cityId, tx),
-      );
+      await begin(meta, event.tripId, 1, event.cityId);
       deps.wakeEngine();
     }),
     on(TripDriverCancelled, async (event, meta) => {
       await end(meta, event.tripId, event.searchNumber - 1);
-      await once(pool, wall, "dispatch", meta, (tx) =>
-        begin(meta, event.tripId, event.searchNumber, event.cityId, tx),
-      );
+      await begin(meta, event.tripId, event.searchNumber, event.cityId);
       await hasten(meta.tenantId, event.cityId);
     }),
     on(TripAccepted, async (event, meta) => {

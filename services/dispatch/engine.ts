@@ -21,12 +21,10 @@ import {
   claimSearches,
   closeSearch,
   endTripOffers,
-  expireTripOffers,
   findHolders,
-  liveOffersOfTrip,
   makeLive,
-  nextDue,
   renewClaims,
+  reviewTripOffers,
   saveSearch,
   withdraw,
   type NewOffer,
@@ -77,24 +75,23 @@ export function startEngine(deps: EngineDeps): Loop {
     work: async () => {
       const claimedAt = domain.now();
       const free = width - underWay.size;
-      if (free > 0) {
-        const searches = await claimSearches(pool, claimedAt, wall.now(), claimUntil(), free);
-        // Nobody waits for the slowest: a search that falls due meanwhile is taken at once.
-        for (const search of searches) {
-          const work = workOn(deps, search, claimedAt)
-            .catch((error: unknown) => {
-              // The claim runs out by itself, and the search is taken again.
-              log.error({ trip_id: search.tripId, err: error }, "search left to its claim");
-            })
-            .finally(() => {
-              underWay.delete(search);
-              loop.wake();
-            });
-          underWay.set(search, work);
-        }
+      if (free === 0) return idleMs;
+      const claimed = await claimSearches(pool, claimedAt, wall.now(), claimUntil(), free);
+      // Nobody waits for the slowest: a search that falls due meanwhile is taken at once.
+      for (const search of claimed.searches) {
+        const work = workOn(deps, search, claimedAt)
+          .catch((error: unknown) => {
+            // The claim runs out by itself, and the search is taken again.
+            log.error({ trip_id: search.tripId, err: error }, "search left to its claim");
+          })
+          .finally(() => {
+            underWay.delete(search);
+            loop.wake();
+          });
+        underWay.set(search, work);
       }
-      const next = await nextDue(pool, wall.now());
-      return next && underWay.size < width ? Math.min(idleMs, domain.wallMsUntil(next)) : idleMs;
+      if (!claimed.nextDue || underWay.size === width) return idleMs;
+      return Math.min(idleMs, domain.wallMsUntil(claimed.nextDue));
     },
   });
   // Claims are short, so that the searches of a process that is killed do not wait; who is at work
@@ -142,9 +139,10 @@ async function look(deps: EngineDeps, search: Search, claimedAt: Date): Promise<
   if (!city) throw new Error(`city ${search.cityId} is not known`);
 
   const now = domain.now();
-  const over = await expireTripOffers(pool, tenantId, tripId, now);
+  const { over, standing } = search.fresh
+    ? { over: [], standing: [] }
+    : await reviewTripOffers(pool, tenantId, tripId, now);
   announce(deps, over);
-  const standing = await liveOffersOfTrip(pool, tenantId, tripId);
   // Also when the process that asked them was killed before it could note it.
   if (over.length + standing.length > 0) search.askedNobody = false;
   const liveOffers = standing.map((record) => record.offer.expireTime!);

@@ -17,6 +17,8 @@ export interface Search {
   askedNobody: boolean;
   declinedDriverIds: string[];
   traceparent: string | undefined;
+  /** Nobody has looked at it before, and there is no offer of it. */
+  fresh: boolean;
 }
 
 interface SearchRow extends Row {
@@ -30,7 +32,13 @@ interface SearchRow extends Row {
   asked_nobody: boolean;
   declined_driver_ids: string[];
   traceparent: string | null;
+  unclaimed: boolean;
 }
+
+/** A due search, or a row that says only when the next one is due. */
+type ClaimRow = { [Column in keyof SearchRow]: SearchRow[Column] | null } & {
+  next_due: Date | null;
+};
 
 const searchColumns = `tenant_id, trip_id, search_number, city_id, request, round, round_end_time,
   asked_nobody, declined_driver_ids, traceparent`;
@@ -46,14 +54,20 @@ const insertSearch = statement(
      traceparent = excluded.traceparent
    WHERE searches.search_number < excluded.search_number`,
 );
-const claim = statement<SearchRow>(
+const claim = statement<ClaimRow>(
   "searches_claim",
-  `UPDATE searches s SET claim_until = $3
-   FROM (SELECT tenant_id, trip_id FROM searches
-         WHERE open AND next_time <= $1 AND (claim_until IS NULL OR claim_until < $2)
-         ORDER BY next_time LIMIT $4 FOR UPDATE SKIP LOCKED) due
-   WHERE s.tenant_id = due.tenant_id AND s.trip_id = due.trip_id
-   RETURNING ${searchColumns.replaceAll(/(\w+)/g, "s.$1")}`,
+  `WITH due AS (
+     SELECT tenant_id, trip_id, claim_until FROM searches
+     WHERE open AND next_time <= $1 AND (claim_until IS NULL OR claim_until < $2)
+     ORDER BY next_time LIMIT $4 FOR UPDATE SKIP LOCKED),
+   claimed AS (
+     UPDATE searches s SET claim_until = $3 FROM due
+     WHERE s.tenant_id = due.tenant_id AND s.trip_id = due.trip_id
+     RETURNING ${searchColumns.replaceAll(/(\w+)/g, "s.$1")}, due.claim_until IS NULL AS unclaimed)
+   SELECT claimed.*, next.due AS next_due
+   FROM (SELECT min(next_time) AS due FROM searches
+         WHERE open AND next_time > $1 AND (claim_until IS NULL OR claim_until < $2)) next
+     LEFT JOIN claimed ON true`,
 );
 const renew = statement(
   "searches_renew",
@@ -61,10 +75,6 @@ const renew = statement(
    FROM unnest($2::text[], $3::uuid[], $4::int[]) AS mine (tenant_id, trip_id, search_number)
    WHERE s.tenant_id = mine.tenant_id AND s.trip_id = mine.trip_id
      AND s.search_number = mine.search_number AND s.claim_until IS NOT NULL`,
-);
-const due = statement<Row & { next_time: Date | null }>(
-  "searches_next",
-  "SELECT min(next_time) AS next_time FROM searches WHERE open AND (claim_until IS NULL OR claim_until < $1)",
 );
 const update = statement(
   "search_update",
@@ -107,16 +117,20 @@ export async function openSearch(
   await insertSearch(db, [tenantId, tripId, searchNumber, cityId, now, traceparent ?? null]);
 }
 
-/** Takes up to `limit` searches that are due, for this process alone until `claimUntil`. */
+/**
+ * Takes up to `limit` searches that are due, for this process alone until `claimUntil`, and says when,
+ * by the domain clock, the first of those is due that are not due yet.
+ */
 export async function claimSearches(
   db: Db,
   domainNow: Date,
   wallNow: Date,
   claimUntil: Date,
   limit: number,
-): Promise<Search[]> {
+): Promise<{ searches: Search[]; nextDue: Date | undefined }> {
   const rows = await claim(db, [domainNow, wallNow, claimUntil, limit]);
-  return rows.map((row) => ({
+  const isSearch = (row: ClaimRow): row is ClaimRow & SearchRow => row.trip_id !== null;
+  const searches = rows.filter(isSearch).map((row) => ({
     tenantId: row.tenant_id,
     tripId: row.trip_id,
     searchNumber: row.search_number,
@@ -127,7 +141,9 @@ export async function claimSearches(
     askedNobody: row.asked_nobody,
     declinedDriverIds: row.declined_driver_ids,
     traceparent: row.traceparent ?? undefined,
+    fresh: row.unclaimed && row.request === null,
   }));
+  return { searches, nextDue: rows[0]?.next_due ?? undefined };
 }
 
 /** Keeps searches that were claimed for longer. */
@@ -138,11 +154,6 @@ export async function renewClaims(db: Db, searches: Search[], claimUntil: Date):
     searches.map((search) => search.tripId),
     searches.map((search) => search.searchNumber),
   ]);
-}
-
-/** When the next search is due, by the domain clock. */
-export async function nextDue(db: Db, wallNow: Date): Promise<Date | undefined> {
-  return (await due(db, [wallNow]))[0]?.next_time ?? undefined;
 }
 
 /** Writes where a search stands and gives up the claim on it. */
@@ -261,11 +272,6 @@ const showOffers = statement<Row & { offer_id: string }>(
    UPDATE offers SET status = 1 WHERE tenant_id = $1 AND offer_id = ANY ($5::uuid[]) AND status = 0
    RETURNING offer_id`,
 );
-const ofTrip = statement<OfferRow>(
-  "offers_of_trip",
-  `SELECT ${offerColumns} FROM offers o JOIN ${withSearch}
-   WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1`,
-);
 const ofDriver = statement<OfferRow>(
   "offers_of_driver",
   `SELECT ${offerColumns} FROM offers o JOIN ${withSearch}
@@ -289,15 +295,21 @@ const endOffers = statement<OfferRow>(
    RETURNING ${offerColumns}`,
 );
 // Who looks at a trip makes its offers: those that are unmade were left by a process that was killed.
-const expireOffers = statement<OfferRow>(
-  "offers_expire",
+const reviewOffers = statement<OfferRow>(
+  "offers_review",
   `WITH unmade AS (
      UPDATE offers SET status = 5 WHERE tenant_id = $1 AND trip_id = $2 AND status = 0
+   ),
+   expired AS (
+     UPDATE offers o SET status = 4 FROM searches s
+     WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1 AND o.expire_time <= $3
+       AND s.tenant_id = o.tenant_id AND s.trip_id = o.trip_id
+     RETURNING ${offerColumns}
    )
-   UPDATE offers o SET status = 4 FROM searches s
-   WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1 AND o.expire_time <= $3
-     AND s.tenant_id = o.tenant_id AND s.trip_id = o.trip_id
-   RETURNING ${offerColumns}`,
+   SELECT * FROM expired
+   UNION ALL
+   SELECT ${offerColumns} FROM offers o JOIN ${withSearch}
+   WHERE o.tenant_id = $1 AND o.trip_id = $2 AND o.status = 1 AND o.expire_time > $3`,
 );
 const withdrawOffers = statement(
   "offers_withdraw",
@@ -357,15 +369,6 @@ export async function makeLive(db: Db, search: Search, begun: NewOffer[]): Promi
   return begun.filter((o) => live.has(o.offerId));
 }
 
-/** The live offers of a trip. */
-export async function liveOffersOfTrip(
-  db: Db,
-  tenantId: string,
-  tripId: string,
-): Promise<OfferRecord[]> {
-  return (await ofTrip(db, [tenantId, tripId])).map(toRecord);
-}
-
 /** The live offers of a driver. */
 export async function liveOffersOfDriver(
   db: Db,
@@ -398,14 +401,22 @@ export async function endTripOffers(
   return rows.map(toRecord);
 }
 
-/** Ends the offers of a trip whose time is over, and those that were never made live. */
-export async function expireTripOffers(
+/**
+ * Ends the offers of a trip whose time is over, and those that were never made live. Returns what it
+ * ended but for the latter, and what stands.
+ */
+export async function reviewTripOffers(
   db: Db,
   tenantId: string,
   tripId: string,
   now: Date,
-): Promise<OfferRecord[]> {
-  return (await expireOffers(db, [tenantId, tripId, now])).map(toRecord);
+): Promise<{ over: OfferRecord[]; standing: OfferRecord[] }> {
+  const records = (await reviewOffers(db, [tenantId, tripId, now])).map(toRecord);
+  const isLive = ({ offer }: OfferRecord) => offer.status === OfferStatus.LIVE;
+  return {
+    over: records.filter((record) => !isLive(record)),
+    standing: records.filter(isLive),
+  };
 }
 
 /** Takes offers back that the trip did not take. */

@@ -14,10 +14,10 @@ export function startNotification(host: Host): Promise<RunningService> {
   return startService(host, {
     name: "notification",
     migrations: new URL("./migrations/", import.meta.url),
-    build: ({ pool, domain, wall, secrets, channel }) => {
+    build: ({ pool, domain, secrets, channel }) => {
       const store = createNotificationStore(secrets);
       const identity = createClient(IdentityInternalServiceService, channel("identity"));
-      const deps = { pool, domain, wall, store, news: createFanout<true>() };
+      const deps = { pool, domain, store, news: createFanout<true>() };
       return {
         services: [serve(NotificationServiceService, notificationService({ ...deps, identity }))],
         consumes: notificationConsumer(deps),

@@ -1,22 +1,19 @@
 /** Trip events become messages to their rider and driver. */
 import * as trips from "../../gen/grpc/ridemesh/trip/v1/trip_events.js";
-import type { WallClock } from "../runtime/clock.js";
-import { on, once, type EventHandler, type EventMeta } from "../runtime/consumer.js";
+import { on, type EventHandler, type EventMeta } from "../runtime/consumer.js";
 import type { MessageType } from "../runtime/outbox.js";
 import { announce, type NotificationDeps } from "./service.js";
 import * as templates from "./templates.js";
 import type { Draft } from "./templates.js";
 
-/** The handlers. An event that comes twice is told once: inbox and rows say so in one transaction. */
-export function notificationConsumer(deps: NotificationDeps & { wall: WallClock }): EventHandler[] {
-  const { pool, wall, domain, store } = deps;
+/** The handlers. An event that comes twice is told once: the rows say so, no inbox is needed. */
+export function notificationConsumer(deps: NotificationDeps): EventHandler[] {
+  const { pool, domain, store } = deps;
 
   const write = async (tripId: string, drafts: Draft[], meta: EventMeta): Promise<void> => {
     if (drafts.length === 0) return;
     const { tenantId, id: eventId } = meta;
-    await once(pool, wall, "notification", meta, async (tx) => {
-      await store.write(tx, { tenantId, tripId, eventId }, drafts, () => domain.now());
-    });
+    await store.write(pool, { tenantId, tripId, eventId }, drafts, domain.now());
     for (const { userId } of drafts) announce(deps, { tenantId, userId });
   };
   const tell = <T extends { tripId: string }>(

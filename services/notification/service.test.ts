@@ -162,18 +162,6 @@ describe("notification service", () => {
       expect(await titles(driver)).to.deep.equal(["Ride completed"]);
     });
 
-    it("tell it once even when the inbox has forgotten them", async () => {
-      const { rider, ids } = ride();
-      const id = randomUUID();
-      await publish(trips.DriverArrived, ids, { id });
-      await waitForTitle(rider, "Your driver is here");
-      await superuser.query("DELETE FROM notification.inbox WHERE event_id = $1", [id]);
-      await publish(trips.DriverArrived, ids, { id });
-      await publish(trips.TripStarted, ids);
-      await waitForTitle(rider, "Your ride has started");
-      expect(await titles(rider)).to.deep.equal(["Your ride has started", "Your driver is here"]);
-    });
-
     it("tell only people of their operator", async () => {
       const { rider, ids } = ride();
       await publish(trips.DriverArrived, ids, { tenantId: "harbor" });
@@ -208,8 +196,6 @@ describe("notification service", () => {
         token = nextPageToken;
       } while (token);
       expect(seen).to.deep.equal([7, 6, 5, 4, 3, 2, 1].map((i) => `number ${i}`));
-      const ids = (await list(to)).map((one) => one.notificationId);
-      expect(ids).to.deep.equal(ids.toSorted().toReversed());
     });
 
     it("have no page after the last", async () => {
@@ -369,7 +355,6 @@ describe("notification service", () => {
         token = answer.nextPageToken;
       } while (token);
       const inOrder = listed.toReversed();
-      expect(inOrder).to.deep.equal(inOrder.toSorted());
       const idsOf = (seen: WatchNotificationsResponse[]) =>
         seen.map((one) => one.notification!.notificationId);
       for (const { seen } of watching) expect(idsOf(seen)).to.deep.equal(inOrder);

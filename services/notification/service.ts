@@ -75,7 +75,7 @@ export function notificationService(
       const draft = { userId, kind: "message", title, body };
       const response = await transaction(pool, async (tx) => {
         const about = { tenantId, tripId: "", eventId: undefined };
-        const [notification] = await store.write(tx, about, [draft], () => domain.now());
+        const [notification] = await store.write(tx, about, [draft], domain.now());
         await saveAnswer(tx, ctx.answer({ notification }));
         return { notification };
       });

@@ -1,8 +1,8 @@
 /** The rows of notifications. */
 import { Notification } from "../../gen/grpc/ridemesh/notification/v1/notification.js";
+import { uuidv7 } from "../runtime/ids.js";
 import { statement, type Db, type Row } from "../runtime/postgres.js";
 import type { Secrets } from "../runtime/secrets.js";
-import { idAfter } from "./ids.js";
 import type { Draft } from "./templates.js";
 
 /** A notification with its place among those of its user. */
@@ -24,23 +24,27 @@ interface NotificationRow extends Row {
 
 const columns = "user_id, seq, notification_id, kind, words, trip_id, create_time, read_time";
 
-/** In the order of the keys, so that two transactions that need the same locks never wait in a ring. */
-const lockUsers = statement(
-  "notifications_lock",
-  `SELECT pg_advisory_xact_lock(7270, key)
-   FROM (SELECT DISTINCT hashtext($1::text || '/' || id) AS key FROM unnest($2::text[]) AS id
-         ORDER BY key) keys`,
-);
-const lastId = statement<Row & { notification_id: string }>(
-  "notifications_last_id",
-  `SELECT notification_id FROM notifications WHERE tenant_id = $1 AND user_id = $2
-   ORDER BY seq DESC LIMIT 1`,
-);
+// The mailboxes' rows are taken in the order of their users, so that two writers never wait in a ring.
 const insert = statement<NotificationRow>(
-  "notification_insert",
-  `INSERT INTO notifications
-     (tenant_id, user_id, notification_id, kind, words, trip_id, event_id, create_time)
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+  "notifications_insert",
+  `WITH told AS (
+     SELECT DISTINCT ON (d.user_id) d.*
+     FROM unnest($5::uuid[], $6::uuid[], $7::text[], $8::bytea[])
+       AS d (user_id, notification_id, kind, words)
+     WHERE NOT EXISTS (
+       SELECT 1 FROM notifications n
+       WHERE n.tenant_id = $1 AND n.user_id = d.user_id AND n.event_id = $3)
+     ORDER BY d.user_id),
+   box AS (
+     INSERT INTO mailboxes AS m (tenant_id, user_id, last_seq, last_time)
+     SELECT $1, user_id, 1, $4::timestamptz FROM told ORDER BY user_id
+     ON CONFLICT (tenant_id, user_id) DO UPDATE
+       SET last_seq = m.last_seq + 1, last_time = greatest(m.last_time, excluded.last_time)
+     RETURNING m.user_id, m.last_seq, m.last_time)
+   INSERT INTO notifications
+     (tenant_id, user_id, seq, notification_id, kind, words, trip_id, event_id, create_time)
+   SELECT $1, user_id, box.last_seq, told.notification_id, told.kind, told.words, $2, $3, box.last_time
+   FROM told JOIN box USING (user_id)
    ON CONFLICT ON CONSTRAINT notifications_event DO NOTHING RETURNING ${columns}`,
 );
 const before = statement<NotificationRow>(
@@ -71,15 +75,15 @@ export const endSeq = 9_223_372_036_854_775_807n;
 /** All SQL of notifications. */
 export interface NotificationStore {
   /**
-   * Writes messages within the caller's transaction and gives those that are new: what an event has
-   * told a user already is not told again. Until the transaction ends no other writes to these users,
-   * so that a reader who has seen one message has missed none before it.
+   * Writes messages and gives those that are new: what an event has told a user already is not told
+   * again. Until the transaction ends no other writes to these users, so that a reader who has seen
+   * one message has missed none before it.
    */
   write(
-    tx: Db,
+    db: Db,
     about: { tenantId: string; tripId: string; eventId: string | undefined },
     drafts: Draft[],
-    now: () => Date,
+    now: Date,
   ): Promise<Notification[]>;
   /** A user's messages before a place, newest first. */
   listBefore(db: Db, of: Mailbox, seq: bigint, limit: number): Promise<NotificationRecord[]>;
@@ -117,29 +121,21 @@ export function createNotificationStore(secrets: Secrets): NotificationStore {
   };
 
   return {
-    write: async (tx, { tenantId, tripId, eventId }, drafts, now) => {
-      await lockUsers(tx, [tenantId, drafts.map((draft) => draft.userId)]);
-      const written: Notification[] = [];
-      for (const { userId, kind, title, body } of drafts) {
-        // Each a statement of its own, so that it sees what the last holder of the lock has written.
-        const [last] = await lastId(tx, [tenantId, userId]);
-        // Read under the lock, so that a user's times are in the order of his messages.
-        const createTime = now();
-        const id = idAfter(last?.notification_id, createTime);
-        const words = Notification.encode(Notification.fromPartial({ title, body })).finish();
-        const [row] = await insert(tx, [
-          tenantId,
-          userId,
-          id,
-          kind,
-          secrets.encrypt(words),
-          tripId,
-          eventId ?? null,
-          createTime,
-        ]);
-        if (row) written.push(toRecord(row).notification);
-      }
-      return written;
+    write: async (db, { tenantId, tripId, eventId }, drafts, now) => {
+      const words = drafts.map(({ title, body }) =>
+        secrets.encrypt(Notification.encode(Notification.fromPartial({ title, body })).finish()),
+      );
+      const rows = await insert(db, [
+        tenantId,
+        tripId,
+        eventId ?? null,
+        now,
+        drafts.map((draft) => draft.userId),
+        drafts.map(() => uuidv7(now)),
+        drafts.map((draft) => draft.kind),
+        words,
+      ]);
+      return rows.map((row) => toRecord(row).notification);
     },
     listBefore: async (db, { tenantId, userId }, seq, limit) =>
       (await before(db, [tenantId, userId, seq, limit])).map(toRecord),

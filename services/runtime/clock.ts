@@ -4,7 +4,6 @@
  * The wall clock is never scaled: tokens, deadlines, retries, leases, rate limits. The domain clock is
  * what trips, offers and fares follow; a simulation may run it faster.
  */
-import { setTimeout as delay } from "node:timers/promises";
 
 /** Real time. */
 export interface WallClock {
@@ -28,12 +27,18 @@ export interface DomainClock {
 export const wallClock: WallClock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
-  sleep: async (ms, signal) => {
-    if (signal?.aborted) return;
-    await delay(Math.max(0, ms), undefined, signal ? { signal } : {}).catch((error: unknown) => {
-      if (!signal?.aborted) throw error;
-    });
-  },
+  // with its stack each time.
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, Math.max(0, ms));
+      signal?.addEventListener("abort", end);
+    }),
 };
 
 /**

@@ -14,6 +14,9 @@ export interface Loop extends Runnable {
   wake(): void;
 }
 
+/** One for all: an abort without a reason makes an error with its stack. */
+const woken = new Error("woken");
+
 /**
  * Runs `work` until stopped. It returns after how many milliseconds it wants to run again; `wake`
  * cuts the wait short, also when it comes while the work runs. An error is logged and retried with
@@ -48,11 +51,11 @@ export function startLoop(options: {
   };
   const done = run();
   return {
-    wake: () => waking.abort(),
+    wake: () => waking.abort(woken),
     stop: async () => {
       stopping.abort();
       // One signal for both, because AbortSignal.any leaves a little in a long-lived signal each time.
-      waking.abort();
+      waking.abort(woken);
       await done;
     },
   };

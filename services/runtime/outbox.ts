@@ -85,16 +85,16 @@ const pollMs = 500;
 const horizonMs = 2;
 const longHorizonMs = 64;
 
-// Rows that are not ready are read as well: the relay must know that they are there, and not go past
-// them. Of two rows of an aggregate the later can be ready first, when its transaction got its number
-// before the other's.
-const readBatch = statement<OutboxRow>(
-  "outbox_read",
-  `SELECT id, aggregatetype, aggregateid, type, tenant_id, payload, create_time, traceparent,
+// Removes what was sent and reads what is next. Rows that are not ready are read as well: the relay
+// must know that they are there, and not go past them. Of two rows of an aggregate the later can be
+// ready first, when its transaction got its number before the other's.
+const turnOver = statement<OutboxRow>(
+  "outbox_turn",
+  `WITH gone AS (DELETE FROM outbox WHERE id = ANY ($1::uuid[]))
+   SELECT id, aggregatetype, aggregateid, type, tenant_id, payload, create_time, traceparent,
      xid < pg_snapshot_xmin(pg_current_snapshot()) AS ready
-   FROM outbox ORDER BY seq LIMIT ${batchSize}`,
+   FROM outbox WHERE id <> ALL ($1::uuid[]) ORDER BY seq LIMIT ${batchSize}`,
 );
-const forget = statement("outbox_forget", "DELETE FROM outbox WHERE id = ANY ($1::uuid[])");
 const tryLock = statement<{ locked: boolean }>(
   "outbox_lock",
   "SELECT pg_try_advisory_lock(7264, hashtext(current_schema())) AS locked",
@@ -127,18 +127,17 @@ export function startRelay(options: {
       owner ??= await ownerOf(pool);
       if (!owner) return 2000;
       try {
+        let sent: string[] = [];
         for (;;) {
-          const rows = await readBatch(owner, []);
+          const rows = await turnOver(owner, [sent]);
+          if (signal.aborted || rows.length === 0) return pollMs;
           const held = rows.findIndex((row) => !row.ready);
           const ready = held < 0 ? rows : rows.slice(0, held);
-          if (ready.length > 0) {
-            waitMs = horizonMs;
-            await bus.publish(ready.map(toMessage));
-            await forget(owner, [ready.map((row) => row.id)]);
-          }
-          if (signal.aborted || rows.length === 0) return pollMs;
           // A row behind the horizon is ready when its elders have committed: in a moment.
-          if (held >= 0) return (waitMs = Math.min(longHorizonMs, waitMs * 2));
+          if (ready.length === 0) return (waitMs = Math.min(longHorizonMs, waitMs * 2));
+          waitMs = horizonMs;
+          await bus.publish(ready.map(toMessage));
+          sent = ready.map((row) => row.id);
         }
       } catch (error) {
         giveUp();

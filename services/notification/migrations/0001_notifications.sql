@@ -1,10 +1,19 @@
 -- Up Migration
 
+-- How far a user's messages have come. Whoever writes to him holds the row until the end of his
+-- transaction, so that the numbers rise in the order of commits.
+CREATE TABLE mailboxes (
+  tenant_id text NOT NULL,
+  user_id uuid NOT NULL,
+  last_seq bigint NOT NULL,
+  last_time timestamptz NOT NULL,
+  PRIMARY KEY (tenant_id, user_id)
+);
+
 CREATE TABLE notifications (
   tenant_id text NOT NULL,
   user_id uuid NOT NULL,
-  -- Rises in the order of commits for each user, because his are written one transaction at a time.
-  seq bigint GENERATED ALWAYS AS IDENTITY,
+  seq bigint NOT NULL,
   notification_id uuid NOT NULL,
   kind text NOT NULL,
   -- ridemesh.notification.v1.Notification with title and body only, encrypted.
@@ -23,3 +32,4 @@ CREATE TABLE notifications (
 -- Down Migration
 
 DROP TABLE notifications;
+DROP TABLE mailboxes;

@@ -102,7 +102,7 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
     .filter(isShort);
   const time = await followDomainClock(pool.api(), wall);
   const unexpected = (what: string, error: unknown) => log.warn({ err: error }, `demo: ${what}`);
-  const rides = createRides();
+  const rides = createRides(wall);
 
   const people = createDemoPeople({ api: pool.api, sessions, time, wall });
   /** One person's trouble is not the others'. */

@@ -6,28 +6,72 @@ import type { Api } from "./api.js";
 export interface DomainTime {
   now(): Date;
   /** Domain seconds per wall second. */
-  rate: number;
+  readonly rate: number;
   /** Resolves when the domain clock shows the time, or the signal aborts. */
   sleepUntil(time: Date, signal?: AbortSignal): Promise<void>;
   sleep(seconds: number, signal?: AbortSignal): Promise<void>;
+  /** The platform's clock showed `origin` at `wallOrigin`, and has run at this rate since. */
+  follow(course: { origin: Date; wallOrigin: Date; rate: number }): void;
 }
 
-/** Reads the clock once and goes on from there: both run evenly. */
+/** Reads the clock once and goes on from there: both run evenly, until told otherwise. */
 export async function followDomainClock(api: Api, wall: WallClock): Promise<DomainTime> {
-  const askedMs = wall.monotonicMs();
+  const askedMs = wall.now().getTime();
   const { clock } = await api.city.getClock({});
-  const answeredMs = wall.monotonicMs();
-  const { rate } = clock!;
+  const answeredMs = wall.now().getTime();
   // The answer was made somewhere between question and arrival: half-way is the best guess.
-  const originMs = timestampDate(clock!.now!).getTime();
-  const originWallMs = (askedMs + answeredMs) / 2;
-  const nowMs = () => originMs + (wall.monotonicMs() - originWallMs) * rate;
-  const sleepUntil = (time: Date, signal?: AbortSignal) =>
-    wall.sleep((time.getTime() - nowMs()) / rate, signal);
+  const wallOrigin = new Date((askedMs + answeredMs) / 2);
+  return createDomainTime(wall, {
+    origin: timestampDate(clock!.now!),
+    wallOrigin,
+    rate: clock!.rate,
+  });
+}
+
+/** A domain clock with this course. */
+export function createDomainTime(
+  wall: WallClock,
+  course: { origin: Date; wallOrigin: Date; rate: number },
+): DomainTime {
+  let { rate } = course;
+  let originMs = 0;
+  let wallOriginMs = 0;
+  /** Who sleeps reckons anew when the course changes. */
+  const sleepers = new Set<() => void>();
+  const nowMs = () => originMs + (wall.monotonicMs() - wallOriginMs) * rate;
+
+  const sleepUntil = async (time: Date, signal?: AbortSignal): Promise<void> => {
+    for (;;) {
+      const leftMs = (time.getTime() - nowMs()) / rate;
+      if (leftMs <= 0 || signal?.aborted) return;
+      const turn = new AbortController();
+      const end = () => turn.abort(turned);
+      sleepers.add(end);
+      signal?.addEventListener("abort", end);
+      await wall.sleep(Math.min(leftMs, longestMs), turn.signal);
+      signal?.removeEventListener("abort", end);
+      sleepers.delete(end);
+    }
+  };
+  const follow: DomainTime["follow"] = (next) => {
+    originMs = next.origin.getTime();
+    wallOriginMs = wall.monotonicMs() - (wall.now().getTime() - next.wallOrigin.getTime());
+    rate = next.rate;
+    for (const end of [...sleepers]) end();
+  };
+  follow(course);
   return {
-    rate,
+    get rate() {
+      return rate;
+    },
     now: () => new Date(nowMs()),
     sleepUntil,
-    sleep: (seconds, signal) => wall.sleep((seconds * 1000) / rate, signal),
+    sleep: (seconds, signal) => sleepUntil(new Date(nowMs() + seconds * 1000), signal),
+    follow,
   };
 }
+
+/** A timer holds 24 days at most. */
+const longestMs = 1e9;
+/** One for all: an abort without a reason makes an error with its stack. */
+const turned = new Error("turned");

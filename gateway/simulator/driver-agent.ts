@@ -6,6 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { OfferStatus, type Offer } from "../../gen/es/ridemesh/dispatch/v1/offer_pb.js";
 import { Availability } from "../../gen/es/ridemesh/driver/v1/driver_pb.js";
 import { TripAction } from "../../gen/es/ridemesh/trip/v1/trip_service_pb.js";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { WallClock } from "../../services/runtime/clock.js";
 import type { Login } from "./api.js";
 import type { DomainTime } from "./domain-time.js";
@@ -25,6 +26,8 @@ export interface DriverDeps {
   signal: AbortSignal;
   /** Passes over riders who are not simulated, for they cannot tell him their PIN. */
   onlyKnownRiders?: boolean;
+  /** The platform has taken so much of an offer's time: to show it, and to take the answer (domain s). */
+  sawDelay?: (seconds: number) => void;
   /** An answer that no correct platform gives. */
   unexpected: (what: string, error: unknown) => void;
 }
@@ -90,6 +93,7 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
 
   function onOffer(offer: Offer): void {
     rides.offered(offer.tripId, wall.monotonicMs());
+    const shownAfter = (time.now().getTime() - timestampDate(offer.createTime!).getTime()) / 1000;
     if (busy || answered.has(offer.offerId)) return;
     answered.add(offer.offerId);
     const work = async () => {
@@ -98,7 +102,7 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
       if (deps.onlyKnownRiders && !rides.find(offer.tripId)) return;
       busy = true;
       try {
-        await serve(offer);
+        await serve(offer, shownAfter);
       } catch (error) {
         deps.unexpected("ride", error);
       } finally {
@@ -110,7 +114,7 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
   }
 
   /** Takes the trip if it is still to be had, and drives it to its end. */
-  const serve = async (offer: Offer): Promise<void> => {
+  const serve = async (offer: Offer, shownAfter: number): Promise<void> => {
     const { tripId } = offer;
     const beganMs = wall.monotonicMs();
     try {
@@ -120,8 +124,10 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
       // Another was faster, or the offer ran out.
       if (code === Code.FailedPrecondition || code === Code.NotFound) return;
       throw error;
+    } finally {
+      deps.sawDelay?.(shownAfter + ((wall.monotonicMs() - beganMs) / 1000) * time.rate);
     }
-    const ride = rides.find(tripId);
+    const ride = await rides.known(tripId);
     if (!ride) return;
     ride.seen.acceptMs = wall.monotonicMs() - beganMs;
     ride.seen.pickupDistanceMeters = offer.pickupDistanceMeters;

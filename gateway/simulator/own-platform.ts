@@ -6,17 +6,27 @@ import type { Credentials } from "./api.js";
 /** What the simulation process answers; its own file says the same. */
 type Message =
   | { kind: "ready"; url: string; databaseUrl: string; admin: Credentials }
-  | { kind: "steered" }
+  | { kind: "steered"; originMs: number; wallOriginMs: number }
   | { kind: "usage"; platformCpuSeconds: number; postgresCpuSeconds: number; peakRssBytes: number }
   | { kind: "failed"; message: string };
 type Of<Kind extends Message["kind"]> = Extract<Message, { kind: Kind }>;
+
+/** What the domain clock showed at a time of the wall clock, from which on it runs at a rate. */
+export interface Course {
+  origin: Date;
+  wallOrigin: Date;
+  rate: number;
+}
+
+/** Sets the domain clock; without an origin it goes on from what it shows. */
+export type Steer = (course: { origin?: Date; rate: number }) => Promise<Course>;
 
 export interface OwnPlatform {
   url: string;
   databaseUrl: string;
   admin: Credentials;
-  /** Sets the domain clock. */
-  steer(origin: Date, rate: number): Promise<void>;
+  /** Sets the domain clock, or lets it go on at another rate where no origin is given. */
+  steer: Steer;
   usage(): Promise<Of<"usage">>;
   stop(): Promise<void>;
 }
@@ -26,7 +36,8 @@ const program = fileURLToPath(new URL("../../services/standalone/simulation.ts",
 /** Starts it; rejects with its own words when it cannot start. */
 export async function startOwnPlatform(): Promise<OwnPlatform> {
   const child = fork(program, [], {
-    execArgv: ["--import", "tsx"],
+    // A young generation that short-lived messages fit into: less is copied.
+    execArgv: ["--max-semi-space-size=64", "--import", "tsx"],
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
@@ -47,10 +58,11 @@ export async function startOwnPlatform(): Promise<OwnPlatform> {
     url: ready.url,
     databaseUrl: ready.databaseUrl,
     admin: ready.admin,
-    steer: async (origin, rate) => {
+    steer: async ({ origin, rate }) => {
       const steered = hear("steered");
-      child.send({ kind: "steer", originMs: origin.getTime(), rate });
-      await steered;
+      child.send({ kind: "steer", ...(origin ? { originMs: origin.getTime() } : {}), rate });
+      const { originMs, wallOriginMs } = await steered;
+      return { origin: new Date(originMs), wallOrigin: new Date(wallOriginMs), rate };
     },
     usage: () => {
       const answer = hear("usage");

@@ -28,7 +28,7 @@ export const REPLAY_HELP = `Plays recorded taxi trips through the public API as 
   npm run replay -- [options]
 
   --file FILE          trips to play (default: a committed sample of 300)
-  --speed N            domain seconds per second (default: the fastest that was measured)
+  --speed N            domain seconds per second (default: as fast as offers are answered in time)
   --drivers N          simulated drivers, 1 to 10000 (default: 300)
   --from HH:MM         begin of the part of the day that is played (default: 00:00)
   --to HH:MM           its end, not included; may lie past midnight (default: 24:00)

@@ -8,6 +8,8 @@ import { followDomainClock, type DomainTime } from "./domain-time.js";
 import { startDriver, type DriverAgent } from "./driver-agent.js";
 import { placeTrip, pointInZone, type Zone } from "./geometry.js";
 import { inParallel } from "./onboarding.js";
+import type { Steer } from "./own-platform.js";
+import { createPace, firstPace } from "./pace.js";
 import { pathOfLength } from "./path.js";
 import { populate } from "./population.js";
 import { randomOf } from "./random.js";
@@ -24,9 +26,10 @@ export interface ReplayRun {
   drivers: number;
   seed: number;
   wall: WallClock;
-  /** Sets the domain clock so that it shows the beginning soon; undefined where it cannot be set. */
-  steer: ((origin: Date, rate: number) => Promise<void>) | undefined;
-  speed: number;
+  /** Sets the domain clock; undefined where it cannot be set. */
+  steer: Steer | undefined;
+  /** Domain seconds per second; undefined is as fast as offers are still answered in time. */
+  speed: number | undefined;
   progress: (text: string, done: number, of: number) => void;
   signal: AbortSignal;
 }
@@ -35,9 +38,11 @@ export interface ReplaySeen {
   rides: RideObservation[];
   unexpectedAnswers: Record<string, number>;
   wallSeconds: number;
-  rate: number;
+  /** Domain seconds per second, on average. */
+  speed: number;
 }
 
+const paceMs = 1000;
 const cityId = "new-york";
 /** Riders take turns: so many are enough for a day of the recorded month. */
 const riderCount = 300;
@@ -49,7 +54,8 @@ const playedMidnight = Date.parse("2019-03-06T05:00:00Z");
 
 /** Plays it; resolves when the last ride has come to its end. */
 export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
-  const { wall, demand, seed, zones, speed } = run;
+  const { wall, demand, seed, zones } = run;
+  const speed = run.speed ?? firstPace;
   const unexpectedAnswers: Record<string, number> = {};
   const unexpected = (what: string, error: unknown): void => {
     const code = error instanceof ConnectError ? Code[error.code] : "error";
@@ -78,9 +84,10 @@ export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
 
   const beginMs = playedMidnight + run.window.fromSecond * 1000;
   const lead = Math.max(leadSeconds, leadWallSeconds * speed);
-  if (run.steer) await run.steer(new Date(beginMs - lead * 1000), speed);
+  if (run.steer) await run.steer({ origin: new Date(beginMs - lead * 1000), rate: speed });
   const time: DomainTime = await followDomainClock(api, wall);
-  const rides = createRides();
+  const rides = createRides(wall);
+  const pace = createPace();
   const goHome = new AbortController();
   const signal = AbortSignal.any([goHome.signal, run.signal]);
 
@@ -88,12 +95,25 @@ export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
   const agents: DriverAgent[] = await inParallel(people.drivers, 16, (login, index) => {
     const random = randomOf(seed, "driver", index);
     const home = pointInZone(zones.get(random.pick(pickupZones))!, random);
-    return startDriver({ login, time, wall, random, rides, home, signal, unexpected });
+    const sawDelay = pace.saw;
+    return startDriver({ login, time, wall, random, rides, home, signal, sawDelay, unexpected });
   });
 
   const begin = run.steer ? new Date(beginMs) : time.now();
   const beganMs =
     wall.monotonicMs() + Math.max(0, begin.getTime() - time.now().getTime()) / time.rate;
+  const { steer } = run;
+  const pacing =
+    steer && run.speed === undefined
+      ? (async () => {
+          for (;;) {
+            await wall.sleep(paceMs, signal);
+            if (signal.aborted) return;
+            const rate = pace.next();
+            if (rate !== time.rate) time.follow(await steer({ rate }));
+          }
+        })()
+      : undefined;
   const free: Login[] = [...people.riders];
   const waiting: ((rider: Login) => void)[] = [];
   const takeRider = (): Promise<Login> | Login =>
@@ -137,7 +157,9 @@ export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
     }),
   );
   const wallSeconds = (wall.monotonicMs() - beganMs) / 1000;
+  const speedReached = (time.now().getTime() - begin.getTime()) / 1000 / wallSeconds;
   goHome.abort();
+  await pacing;
   await Promise.all(agents.map((agent) => agent.done));
-  return { rides: observed, unexpectedAnswers, wallSeconds, rate: time.rate };
+  return { rides: observed, unexpectedAnswers, wallSeconds, speed: speedReached };
 }

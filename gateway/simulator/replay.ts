@@ -20,12 +20,6 @@ import { buildResult, formatJson, formatTable } from "./report.js";
 import { readTrips } from "./trips-file.js";
 import { readZones } from "./zones-file.js";
 
-/**
- * The fastest speed at which offers are still answered in time on two cores: at 175 a driver's 15
- * seconds are 86 ms (docs/replay.md has the figures).
- */
-const defaultSpeed = 175;
-
 async function main(argv: readonly string[]): Promise<number> {
   const parsed = parseReplayOptions(argv);
   if (parsed.kind === "help") {
@@ -50,7 +44,7 @@ async function play(options: ReplayOptions): Promise<number> {
   const progress = createProgress(process.stderr);
   try {
     const url = own?.url ?? options.url!;
-    let speed = options.speed ?? defaultSpeed;
+    let { speed } = options;
     if (!own) {
       const { rate } = await followDomainClock(createApiPool(url).api(), wall);
       const conflict = speedConflict(options.speed, rate);
@@ -83,6 +77,7 @@ async function play(options: ReplayOptions): Promise<number> {
       rows: { read: file.rowsRead, bad: file.bad, skipped: file.skipped },
       leftOutRows: demand.leftOut,
       wallSeconds: seen.wallSeconds,
+      speed: seen.speed,
       audit,
       events: audit?.events ?? null,
       peakRssBytes: usage?.peakRssBytes ?? null,

@@ -23,6 +23,7 @@ const seen = (given: Partial<ReplayObservations> = {}): ReplayObservations => ({
   rows: { read: 0, bad: [], skipped: [] },
   leftOutRows: 0,
   wallSeconds: 10,
+  speed: 60,
   audit: null,
   events: null,
   peakRssBytes: null,
@@ -94,6 +95,7 @@ describe("result of a replay", () => {
       "skipped_rows",
       "moved_dropoffs",
       "wall_seconds",
+      "speed",
     ]);
   });
 

@@ -44,6 +44,8 @@ export interface ReplayObservations {
   /** Playable rows that the window or the limit left out. */
   leftOutRows: number;
   wallSeconds: number;
+  /** Domain seconds per second, on average. */
+  speed: number;
   /** Null without database access. */
   audit: AuditFindings | null;
   /** Domain events that the platform published meanwhile; null when that cannot be known. */
@@ -88,6 +90,7 @@ export interface ReplayResult {
   skipped_rows: number;
   moved_dropoffs: number;
   wall_seconds: number;
+  speed: number;
   rows_read: number;
   left_out_rows: number;
   stuck_reasons: Record<string, number>;
@@ -137,6 +140,7 @@ export function buildResult(seen: ReplayObservations): ReplayResult {
     skipped_rows: rows.skipped.length,
     moved_dropoffs: rides.filter(({ movedDropoff }) => movedDropoff).length,
     wall_seconds: round(seen.wallSeconds, 2),
+    speed: round(seen.speed, 1),
     rows_read: rows.read,
     left_out_rows: seen.leftOutRows,
     stuck_reasons: countReasons(outcomes, "stuck"),

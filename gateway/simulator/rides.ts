@@ -2,6 +2,7 @@
  * What rider and driver of one ride tell each other outside the platform: the PIN that the rider says
  * at the door, and the way that is driven.
  */
+import type { WallClock } from "../../services/runtime/clock.js";
 import type { Path } from "./path.js";
 
 /** A ride as it will be driven. */
@@ -26,13 +27,22 @@ export interface SeenRide {
 export interface Rides {
   add(tripId: string, ride: PlannedRide): void;
   find(tripId: string): PlannedRide | undefined;
+  /**
+   * The same for a driver who has the trip: he may have it before the answer to its request has reached
+   * the rider, and waits for that a moment. Undefined for the trip of a rider who is not simulated.
+   */
+  known(tripId: string): Promise<PlannedRide | undefined>;
   /** When an offer of the trip first came to a driver, in monotonic milliseconds. */
   offered(tripId: string, atMs: number): void;
   remove(tripId: string): void;
 }
 
+/** The answer to a request is awaited for 5 seconds. */
+const knownLooks = 250;
+const knownLookMs = 20;
+
 /** An empty book of rides. */
-export function createRides(): Rides {
+export function createRides(wall: WallClock): Rides {
   const rides = new Map<string, PlannedRide>();
   // An offer may reach a driver before its request's answer reaches the rider.
   const early = new Map<string, number>();
@@ -44,6 +54,10 @@ export function createRides(): Rides {
       if (atMs !== undefined) ride.seen.firstOfferMs = Math.max(0, atMs - ride.requestedAtMs);
     },
     find: (tripId) => rides.get(tripId),
+    known: async (tripId) => {
+      for (let i = 0; i < knownLooks && !rides.has(tripId); i += 1) await wall.sleep(knownLookMs);
+      return rides.get(tripId);
+    },
     offered: (tripId, atMs) => {
       const ride = rides.get(tripId);
       if (!ride) {

@@ -22,9 +22,12 @@ export interface SimulationOptions {
   course: { originMs: number; wallOriginMs: number };
 }
 
-/** What the parent says. Without `wallOriginMs` the clock is set as of now. */
+/**
+ * What the parent says. The clock is set as of `wallOriginMs`, or now; without `originMs` it goes on
+ * from what it shows, at another rate.
+ */
 export type SimulationCommand =
-  | { kind: "steer"; originMs: number; rate: number; wallOriginMs?: number }
+  | { kind: "steer"; originMs?: number; rate: number; wallOriginMs?: number }
   | { kind: "usage" }
   | { kind: "stop" };
 
@@ -36,7 +39,7 @@ export type SimulationMessage =
       databaseUrl: string;
       admin: { operator: string; email: string; password: string };
     }
-  | { kind: "steered" }
+  | { kind: "steered"; originMs: number; wallOriginMs: number }
   | { kind: "usage"; platformCpuSeconds: number; postgresCpuSeconds: number; peakRssBytes: number }
   | { kind: "failed"; message: string };
 
@@ -111,14 +114,17 @@ start.work = begin().catch((error: unknown) => {
 
 process.on("message", (command: SimulationCommand) => {
   switch (command.kind) {
-    case "steer":
+    case "steer": {
+      const originMs = command.originMs ?? clock.now().getTime();
+      const wallOriginMs = command.wallOriginMs ?? wall.now().getTime();
       clock.steer({
-        origin: new Date(command.originMs),
+        origin: new Date(originMs),
         rate: command.rate,
-        ...(command.wallOriginMs ? { wallOrigin: new Date(command.wallOriginMs) } : {}),
+        wallOrigin: new Date(wallOriginMs),
       });
-      say({ kind: "steered" });
+      say({ kind: "steered", originMs, wallOriginMs });
       return;
+    }
     case "usage":
       void usage().then(say);
       return;

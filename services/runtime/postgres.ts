@@ -82,8 +82,10 @@ export function isUniqueViolation(error: unknown, constraint?: string): boolean 
 
 /** Whether the database is away or cannot serve for now, as against refusing the statement. */
 export function isConnectionError(error: unknown): boolean {
-  const e = error as { code?: string; message?: string } | undefined;
+  const e = error as { code?: string; syscall?: string; message?: string } | undefined;
   if (!e) return false;
+  // The socket of a server that is not there.
+  if (e.code === "ENOENT" && e.syscall === "connect") return true;
   // Class 08 connection exception, 57P admin shutdown, 53 insufficient resources.
   if (e.code && /^(08|57P|53)/.test(e.code)) return true;
   return (

@@ -1,5 +1,5 @@
 /** What a killed run has left behind: a server that still holds the cluster, or its pid file. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { WallClock } from "../runtime/clock.js";
 import type { Logger } from "../runtime/log.js";
@@ -50,6 +50,7 @@ export async function clearLeftover(
     await stopServer(found.pid, cluster, deps.wall);
   }
   await disarm(cluster);
+  await removeSockets(cluster);
 }
 
 /** Whether the process is a PostgreSQL that runs on this cluster. */
@@ -73,6 +74,12 @@ async function stopServer(pid: number, cluster: string, wall: WallClock): Promis
   throw new StartError(
     `a PostgreSQL with process id ${pid} still runs on ${cluster} and cannot be stopped: stop it, then start again`,
   );
+}
+
+/** A socket of a server that is gone, and the lock on it, which names a pid as well. */
+async function removeSockets(cluster: string): Promise<void> {
+  const sockets = (await readdir(cluster)).filter((name) => name.startsWith(".s.PGSQL."));
+  await Promise.all(sockets.map((name) => rm(join(cluster, name), { force: true })));
 }
 
 /**

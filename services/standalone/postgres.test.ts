@@ -215,7 +215,7 @@ describe("the embedded PostgreSQL", function () {
           upper: "TØWN",
           connections: "200",
           addresses: "127.0.0.1",
-          sockets: "",
+          sockets: ".",
           fsync: "on",
           pages: "on",
           commit: "on",

@@ -6,7 +6,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { open, readFile } from "node:fs/promises";
+import { access, constants, open, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { wallClock, type WallClock } from "../runtime/clock.js";
@@ -28,7 +28,8 @@ import { StartError } from "./start-error.js";
 /** On the command line, where they win over what a person writes into postgresql.conf. */
 const commonSettings = {
   listen_addresses: "127.0.0.1",
-  unix_socket_directories: "",
+  // In the cluster's own folder, which is closed to other users.
+  unix_socket_directories: ".",
   // Eleven services and the bus with pools of 5, migrations, relays' listeners, and room to look in.
   max_connections: "200",
   timezone: "UTC",
@@ -106,8 +107,9 @@ export async function startEmbeddedPostgres(options: {
       wall,
       signal,
     });
+    const host = encodeURIComponent(await hostOf(server.child.pid!, server.port));
     const url = (role: string, secret: string): string =>
-      `postgres://${encodeURIComponent(role)}:${encodeURIComponent(secret)}@127.0.0.1:${server.port}/postgres`;
+      `postgres://${encodeURIComponent(role)}:${encodeURIComponent(secret)}@${host}:${server.port}/postgres`;
     return {
       port: server.port,
       pid: server.child.pid!,
@@ -207,6 +209,20 @@ async function launchOnce(
   } finally {
     await logged.close();
   }
+}
+
+/**
+ * Where clients on this machine find the server: the folder of its socket, by a path that is short
+ * enough for one however deep the data folder lies, or the loopback address where there is no such
+ * path. A statement over the socket takes about a quarter less processor time.
+ */
+async function hostOf(pid: number, port: number): Promise<string> {
+  const folder = `/proc/${pid}/cwd`;
+  const isThere = await access(`${folder}/.s.PGSQL.${port}`, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? folder : "127.0.0.1";
 }
 
 function supervise(

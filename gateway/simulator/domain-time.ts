@@ -57,7 +57,7 @@ export function createDomainTime(
     originMs = next.origin.getTime();
     wallOriginMs = wall.monotonicMs() - (wall.now().getTime() - next.wallOrigin.getTime());
     rate = next.rate;
-    for (const end of [...sleepers]) end();
+    for (const end of sleepers) end();
   };
   follow(course);
   return {

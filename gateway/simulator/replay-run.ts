@@ -1,4 +1,5 @@
 /** Plays a demand through a platform and says what was seen. */
+import { setMaxListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { PaymentMethodKind } from "../../gen/es/ridemesh/trip/v1/trip_pb.js";
 import type { WallClock } from "../../services/runtime/clock.js";
@@ -90,6 +91,8 @@ export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
   const pace = createPace();
   const goHome = new AbortController();
   const signal = AbortSignal.any([goHome.signal, run.signal]);
+  // Every driver and every rider listens.
+  setMaxListeners(0, signal, run.signal);
 
   const pickupZones = demand.requests.map((request) => request.trip.pickupZoneId);
   const agents: DriverAgent[] = await inParallel(people.drivers, 16, (login, index) => {

@@ -75,11 +75,15 @@ process.on("SIGINT", () => undefined);
 
 const wall = wallClock;
 const clock = steerableClock(wall);
-const { originMs, wallOriginMs } = wanted?.course ?? {
+const course = wanted?.course ?? {
   originMs: Date.parse("2019-03-06T00:00:00Z"),
   wallOriginMs: wall.now().getTime(),
 };
-clock.steer({ origin: new Date(originMs), rate: 1, wallOrigin: new Date(wallOriginMs) });
+clock.steer({
+  origin: new Date(course.originMs),
+  rate: 1,
+  wallOrigin: new Date(course.wallOriginMs),
+});
 let postgres: EmbeddedPostgres;
 
 async function begin(): Promise<void> {

@@ -2,9 +2,13 @@
  * REST → gateway → service: ours, and NestJS on Fastify in front of the same service, side by side in
  * one run: `npm run bench:gateway -- [--rounds N] [--seconds N] [--connections N] [--profile FOLDER]`.
  *
+ * Both remember verified tokens, check the same rules and call the service over mTLS. Beside that: what
+ * the bare http2 client of ours gives against grpc-js, and what remembering the tokens gives.
+ *
  * Each gateway is a process of its own, the service another, the load this one. They take turns in
- * short rounds; medians count. The processor time that a gateway uses for a request is the figure to
- * go by: on few cores the others take theirs from what is left.
+ * short rounds; medians count, and of ratios the median over the rounds, whose two sides were measured
+ * close to one another. The processor time that a gateway uses for a request is the figure to go by: on
+ * few cores the others take theirs from what is left.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,19 +46,62 @@ interface Variant {
   gateway: Child<{ port: number }>;
 }
 
-const tripId = "018f3c5e-7a4b-7cc1-8d2e-0123456789ab";
-const requests: Record<string, Pick<Target, "method" | "path" | "body">> = {
-  "GET /api/trips/{trip_id}": { method: "GET", path: `/api/trips/${tripId}` },
+interface Call {
+  method: "GET" | "POST";
+  path: string;
+  body?: string;
+}
+
+interface Request extends Call {
+  /** Other inputs that are good. */
+  good: Call[];
+  /** Inputs that break a rule each. */
+  bad: Call[];
+}
+
+const tripCall = (tripId: string): Call => ({ method: "GET", path: `/api/trips/${tripId}` });
+const fareCall = (body: object): Call => ({
+  method: "POST",
+  path: "/api/pricing/calculate",
+  body: JSON.stringify(body),
+});
+const ride = { cityId: "new-york", vehicleClass: "VEHICLE_CLASS_ECONOMY" };
+const fullRide = {
+  ...ride,
+  distanceMeters: 5200.5,
+  durationSeconds: 900,
+  startTime: "2026-03-06T17:00:00.125Z",
+};
+const requests: Record<string, Request> = {
+  "GET /api/trips/{trip_id}": {
+    ...tripCall("018f3c5e-7a4b-7cc1-8d2e-0123456789ab"),
+    good: [tripCall("018f3c5e-7a4b-7cc1-8d2e-0123456789ac")],
+    bad: [tripCall("no-uuid"), tripCall("018f3c5e-7a4b-7cc1-8d2e-0123456789a")],
+  },
   "POST /api/pricing/calculate": {
-    method: "POST",
-    path: "/api/pricing/calculate",
-    body: JSON.stringify({
-      cityId: "new-york",
-      vehicleClass: "VEHICLE_CLASS_ECONOMY",
-      distanceMeters: 5200.5,
-      durationSeconds: 900,
-      startTime: "2026-03-06T17:00:00.125Z",
-    }),
+    ...fareCall(fullRide),
+    good: [
+      ride,
+      { ...fullRide, waitSeconds: 86_400, distanceMeters: 1_000_000, cityId: "x".repeat(64) },
+    ].map(fareCall),
+    bad: [
+      { ...fullRide, cityId: undefined },
+      { ...fullRide, cityId: "" },
+      { ...fullRide, cityId: "x".repeat(65) },
+      { ...fullRide, cityId: 1 },
+      { ...fullRide, vehicleClass: undefined },
+      { ...fullRide, vehicleClass: "VEHICLE_CLASS_UNSPECIFIED" },
+      { ...fullRide, vehicleClass: "VEHICLE_CLASS_ROCKET" },
+      { ...fullRide, distanceMeters: -1 },
+      { ...fullRide, distanceMeters: 1_000_001 },
+      { ...fullRide, durationSeconds: -1 },
+      { ...fullRide, durationSeconds: 86_401 },
+      { ...fullRide, waitSeconds: -1 },
+      { ...fullRide, waitSeconds: 86_401 },
+      { ...fullRide, startTime: "yesterday" },
+      { ...fullRide, startTime: "2026-03-06" },
+      { ...fullRide, discount: 1 },
+    ].map(fareCall),
   },
 };
 
@@ -68,24 +115,45 @@ const service = await startChild<Addresses>("./service/main.ts", {
 });
 const setup = { identity: await issue("gateway"), addresses: service.ready, keys: people.keys };
 const variants: Variant[] = [];
-const add = async (name: string, program: string, more: object) => {
-  variants.push({ name, gateway: await startChild(program, { ...setup, ...more }) });
+const add = async (name: string, program: string, more: object): Promise<Variant> => {
+  const variant = { name, gateway: await startChild<{ port: number }>(program, more) };
+  variants.push(variant);
+  return variant;
 };
-const ours = "./gateway/main.ts";
-const nest = "./nest/main.ts";
-await add("ours", ours, { remembers: true, client: "http2" });
-await add("ours, grpc-js client", ours, { remembers: true, client: "grpc-js" });
-await add("ours, each token verified anew", ours, { remembers: false, client: "http2" });
-await add("NestJS on Fastify", nest, { remembers: false });
-await add("NestJS on Fastify, tokens remembered", nest, { remembers: true });
+const addOurs = (name: string, more: { remembers: boolean; client: "http2" | "grpc-js" }) =>
+  add(name, "./gateway/main.ts", { ...setup, ...more });
+const addNest = (name: string, more: { remembers: boolean }) =>
+  add(name, "./nest/main.ts", { ...setup, ...more });
+const ours = await addOurs("ours", { remembers: true, client: "http2" });
+const nest = await addNest("NestJS on Fastify", { remembers: true });
+const oursOverGrpcJs = await addOurs("ours, grpc-js client", {
+  remembers: true,
+  client: "grpc-js",
+});
+const oursAnew = await addOurs("ours, each token verified anew", {
+  remembers: false,
+  client: "http2",
+});
+const nestAnew = await addNest("NestJS on Fastify, each token verified anew", { remembers: false });
 
-const targetOf = (variant: Variant, request: string): Target => ({
-  ...requests[request]!,
+/** The one, and what it is compared with. */
+const comparisons: [what: string, one: Variant, other: Variant][] = [
+  ["our gateway, against NestJS on Fastify", ours, nest],
+  ["  both without remembering tokens", oursAnew, nestAnew],
+  ["our bare http2 client, against grpc-js", ours, oursOverGrpcJs],
+  ["remembering verified tokens, in our gateway", ours, oursAnew],
+  ["  in NestJS on Fastify", nest, nestAnew],
+];
+
+const targetOf = (variant: Variant, { method, path, body }: Call): Target => ({
+  method,
+  path,
+  ...(body === undefined ? {} : { body }),
   url: `http://127.0.0.1:${variant.gateway.ready.port}`,
-  headers: (i) => headersOf(people, i, requests[request]!.body !== undefined),
+  headers: (i) => headersOf(people, i, body !== undefined),
 });
 
-for (const request of Object.keys(requests)) await sameAnswers(request);
+for (const request of Object.values(requests)) await sameAnswers(request);
 
 interface Figures {
   perSecond: number[];
@@ -94,7 +162,7 @@ interface Figures {
 }
 
 try {
-  for (const request of Object.keys(requests)) {
+  for (const [name, request] of Object.entries(requests)) {
     const figures = new Map<Variant, Figures>();
     for (const variant of variants) {
       figures.set(variant, { perSecond: [], cpuMicros: [], latenciesMs: [] });
@@ -113,7 +181,7 @@ try {
         own.latenciesMs.push(...result.latenciesMs);
       }
     }
-    report(request, figures);
+    report(name, figures);
   }
   if (options.profile) {
     for (const variant of variants) await profile(variant, options.profile);
@@ -123,45 +191,68 @@ try {
 }
 
 function report(request: string, figures: Map<Variant, Figures>): void {
-  const cpuOf = (variant: Variant) => median(figures.get(variant)!.cpuMicros);
-  const rateOf = (variant: Variant) => median(figures.get(variant)!.perSecond);
-  const [first] = variants;
+  const of = (variant: Variant) => figures.get(variant)!;
+  const ratio = (over: readonly number[], under: readonly number[]) =>
+    hundredths(median(over.map((value, round) => value / under[round]!)));
   console.log(`\n${request}, ${connections} connections, ${rounds} rounds of ${seconds} s`);
   console.log(
     table(
-      ["", "CPU µs/request", "ours is ×", "requests/s", "ours is ×", "p50 ms", "p99 ms"],
+      ["", "CPU µs/request", "requests/s", "p50 ms", "p99 ms"],
       variants.map((variant) => {
-        const { latenciesMs } = figures.get(variant)!;
+        const { cpuMicros, perSecond, latenciesMs } = of(variant);
         return [
           variant.name,
-          tenths(cpuOf(variant)),
-          hundredths(cpuOf(variant) / cpuOf(first!)),
-          whole(rateOf(variant)),
-          hundredths(rateOf(first!) / rateOf(variant)),
+          tenths(median(cpuMicros)),
+          whole(median(perSecond)),
           tenths(percentile(latenciesMs, 50)),
           tenths(percentile(latenciesMs, 99)),
         ];
       }),
     ),
   );
+  console.log(
+    table(
+      ["", "the other's CPU is ×", "requests/s are ×"],
+      comparisons.map(([what, one, other]) => [
+        what,
+        ratio(of(other).cpuMicros, of(one).cpuMicros),
+        ratio(of(one).perSecond, of(other).perSecond),
+      ]),
+    ),
+  );
 }
 
-/** What is compared must do the same. */
-async function sameAnswers(request: string): Promise<void> {
-  const answers = await Promise.all(
-    variants.map(async (variant) => {
-      const { url, path, method, body, headers } = targetOf(variant, request);
-      const response = await fetch(url + path, { method, headers: headers(0), body: body ?? null });
-      if (!response.ok) throw new Error(`${variant.name}: ${await response.text()}`);
-      return (await response.json()) as object;
-    }),
-  );
-  for (const answer of answers) expect(answer).to.deep.equal(answers[0]);
+/** What is compared must do the same: answer the same, and refuse the same. */
+async function sameAnswers(request: Request): Promise<void> {
+  const ask = async (variant: Variant, call: Call, more: Record<string, string> = {}) => {
+    const { url, path, method, body, headers } = targetOf(variant, call);
+    const init = { method, headers: { ...headers(0), ...more }, body: body ?? null };
+    const response = await fetch(url + path, init);
+    return { status: response.status, json: (await response.json()) as object };
+  };
+  const aboutCall = ({ name }: Variant, { method, path, body = "" }: Call) =>
+    `${name}: ${method} ${path} ${body}`;
+  for (const call of [request, ...request.good]) {
+    const first = await ask(ours, call);
+    for (const variant of variants) {
+      const answer = await ask(variant, call);
+      expect(answer.status, aboutCall(variant, call)).to.equal(200);
+      expect(answer.json, aboutCall(variant, call)).to.deep.equal(first.json);
+    }
+  }
   for (const variant of variants) {
-    const { url, path, method, body } = targetOf(variant, request);
-    const response = await fetch(url + path, { method, body: body ?? null });
+    for (const call of request.bad) {
+      const { status } = await ask(variant, call);
+      expect(status, aboutCall(variant, call)).to.equal(400);
+    }
     // Ours leaves it to the service to say that a token is missing.
-    if (response.status !== 401) throw new Error(`${variant.name} let an anonymous call through`);
+    for (const [what, authorization] of [
+      ["no token", ""],
+      ["a forged token", `Bearer ${people.forged}`],
+    ] as const) {
+      const { status } = await ask(variant, request, { authorization });
+      expect(status, `${variant.name}: ${what}`).to.equal(401);
+    }
   }
 }
 
@@ -173,16 +264,16 @@ function headersOf(from: People, i: number, hasBody: boolean): Record<string, st
 }
 
 async function profile(variant: Variant, folder: string): Promise<void> {
-  const [request] = Object.keys(requests);
+  const [[name, request]] = Object.entries(requests) as [[string, Request]];
   await variant.gateway.startProfile();
-  await load(targetOf(variant, request!), { connections, seconds: Math.max(4, seconds) });
+  await load(targetOf(variant, request), { connections, seconds: Math.max(4, seconds) });
   const taken = await variant.gateway.stopProfile();
   await mkdir(folder, { recursive: true });
   const file = `${variant.name.replaceAll(/\W+/g, "-")}.cpuprofile`;
   await writeFile(join(folder, file), JSON.stringify(taken));
   const rows = (shares: { name: string; percent: number }[]) =>
-    shares.map(({ name, percent }) => [name, `${tenths(percent)} %`]);
-  console.log(`\n${variant.name}: where its time goes (${request})`);
+    shares.map((share) => [share.name, `${tenths(share.percent)} %`]);
+  console.log(`\n${variant.name}: where its time goes (${name})`);
   console.log(table(["by package", ""], rows(byPackage(taken).slice(0, 14))));
   console.log(table(["by function, itself", ""], rows(topFunctions(taken, 30))));
 }

@@ -9,6 +9,8 @@ export interface People {
   subjects: string[];
   /** An access token of the nth rider. */
   tokens: string[];
+  /** The first rider's claims under a signature that is not good. */
+  forged: string;
 }
 
 /** Makes riders of the operator "metro". Their tokens live an hour. */
@@ -32,5 +34,7 @@ export async function makePeople(count: number): Promise<People> {
         .sign(privateKey),
     ),
   );
-  return { keys: { keys: [jwk] }, subjects, tokens };
+  const [header, claims, signature] = tokens[0]!.split(".");
+  const forged = [header, claims, signature!.split("").reverse().join("")].join(".");
+  return { keys: { keys: [jwk] }, subjects, tokens, forged };
 }

@@ -38,8 +38,8 @@ interface TripJson {
 }
 
 const pollMs = 10;
-/** A ride that is not paid by then will never be. */
-const patienceMs = 30_000;
+/** What has not come by then, an offer or a payment, will never come. */
+export const patienceMs = 30_000;
 
 /** Takes the ride. */
 export async function takeRide({ rider, driver, at, offered }: Pair): Promise<Ride> {

@@ -8,6 +8,7 @@
  * PIN, completes; the ride ends when the rider reads that it is paid. Everybody is registered before.
  * The gateway is a process of its own here, so that its processor time can be told apart.
  */
+import { setMaxListeners } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -28,7 +29,7 @@ import { phoneOf, type Phone } from "./people-on-phones.js";
 import type { PlatformReady } from "./platform/main.js";
 import { startChild, type Child } from "./processes.js";
 import { byPackage, topFunctions } from "./profile.js";
-import { farApart, stages, takeRide, type Pair, type Ride } from "./ride.js";
+import { farApart, patienceMs, stages, takeRide, type Pair, type Ride } from "./ride.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -57,6 +58,8 @@ const gateway = await startChild<{ port: number }>("./gateway/main.ts", {
 });
 const url = `http://127.0.0.1:${gateway.ready.port}`;
 const over = new AbortController();
+// Each driver listens to it.
+setMaxListeners(0, over.signal);
 const reporting: NodeJS.Timeout[] = [];
 
 try {
@@ -208,7 +211,16 @@ function watchOffers(driver: Phone): (tripId: string) => Promise<void> {
     if (!over.signal.aborted) throw error;
   });
   return async (tripId) => {
-    if (!seen.has(tripId)) await new Promise<void>((resolve) => waiting.set(tripId, resolve));
+    if (!seen.has(tripId)) {
+      await new Promise<void>((resolve, reject) => {
+        const giveUp = () => reject(new Error(`the driver was not offered ${tripId}`));
+        const timer = setTimeout(giveUp, patienceMs);
+        waiting.set(tripId, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
     waiting.delete(tripId);
     seen.delete(tripId);
   };

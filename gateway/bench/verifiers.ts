@@ -3,6 +3,7 @@ import { createLocalJWKSet, jwtVerify } from "jose";
 import { wallClock } from "../../services/runtime/clock.js";
 import {
   createTokenVerifier,
+  invalidToken,
   tokenAudience,
   tokenIssuer,
   type TokenVerifier,
@@ -22,6 +23,8 @@ export function verifierOf(keys: Keys, remembers: boolean): TokenVerifier {
         issuer: tokenIssuer,
         audience: tokenAudience,
         algorithms: ["RS256"],
+      }).catch(() => {
+        throw invalidToken("the token is not valid");
       });
       return {
         subject: payload.sub!,

@@ -3,7 +3,7 @@ import type { TestPlatform } from "./platform.js";
 
 /** What a trip's transfers did to each kind of account, in minor units. */
 export async function movesOfTrip(
-  platform: TestPlatform,
+  platform: Pick<TestPlatform, "sql">,
   tripId: string,
 ): Promise<Record<string, bigint>> {
   const rows = await platform.sql<{ kind: string; amount: bigint }>(
@@ -18,7 +18,10 @@ export async function movesOfTrip(
 }
 
 /** How often a trip was charged. */
-export async function chargesOfTrip(platform: TestPlatform, tripId: string): Promise<number> {
+export async function chargesOfTrip(
+  platform: Pick<TestPlatform, "sql">,
+  tripId: string,
+): Promise<number> {
   const [row] = await platform.sql<{ n: bigint }>(
     `SELECT count(*) AS n FROM payment.transfers
      WHERE trip_id = $1 AND kind IN ('trip_fare', 'cancellation_fee')`,
@@ -28,7 +31,7 @@ export async function chargesOfTrip(platform: TestPlatform, tripId: string): Pro
 }
 
 /** What is wrong with the books: transfers that do not balance, balances that are not their entries. */
-export async function faultsOfLedger(platform: TestPlatform): Promise<unknown[]> {
+export async function faultsOfLedger(platform: Pick<TestPlatform, "sql">): Promise<unknown[]> {
   return platform.sql(
     `SELECT 'transfer' AS what, transfer_id::text AS id FROM payment.entries
      GROUP BY tenant_id, transfer_id, currency_code HAVING sum(amount_minor) <> 0

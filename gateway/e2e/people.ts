@@ -103,7 +103,10 @@ export function newPlate(): string {
 }
 
 /** Makes people on the platform, calling it over the wire. */
-export function createPeople(platform: TestPlatform, wire: Wire): People {
+export function createPeople(
+  platform: Pick<TestPlatform, "clock">,
+  wire: Pick<Wire, "unary">,
+): People {
   const { clock } = platform;
   const call: People["call"] = (method, as, request) => wire.unary(method, as, request);
 

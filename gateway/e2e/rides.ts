@@ -10,7 +10,6 @@ import { VehicleClass } from "../../gen/es/ridemesh/type/v1/vehicle_class_pb.js"
 import { distanceMeters } from "../../services/runtime/geo.js";
 import { waitFor } from "../../services/testing/wait-for.js";
 import type { Driver, People, Person, Point } from "./people.js";
-import type { TestPlatform } from "./platform.js";
 
 /** Where a ride goes. */
 export interface Places {
@@ -58,8 +57,11 @@ export interface Rides {
 const driveMps = 10;
 const reportEveryMeters = 300;
 
-/** Makes the helper. */
-export function createRides(platform: TestPlatform, people: People): Rides {
+/** Makes the helper. `advance` lets so many seconds of domain time pass at once. */
+export function createRides(
+  platform: { advance(seconds: number): void | Promise<void> },
+  people: People,
+): Rides {
   const { call } = people;
 
   const request: Rides["request"] = async (rider, places, options = {}) => {
@@ -102,7 +104,7 @@ export function createRides(platform: TestPlatform, people: People): Rides {
     const meters = distanceMeters(from, to);
     const steps = Math.max(1, Math.ceil(meters / reportEveryMeters));
     for (let step = 1; step <= steps; step += 1) {
-      platform.advance(meters / steps / driveMps);
+      await platform.advance(meters / steps / driveMps);
       const part = step / steps;
       const lat = from.lat + (to.lat - from.lat) * part;
       const lng = from.lng + (to.lng - from.lng) * part;
@@ -112,7 +114,7 @@ export function createRides(platform: TestPlatform, people: People): Rides {
 
   const upTo: Rides["upTo"] = async (state, { rider, driver, places }, options) => {
     // Whoever drove elsewhere has time to come back, and is heard of.
-    platform.advance(60);
+    await platform.advance(60);
     await people.report(driver, places.pickup);
     const { tripId, pin } = await request(rider, places, options);
     const ride = { tripId, rider, driver, places, pin };
@@ -127,7 +129,7 @@ export function createRides(platform: TestPlatform, people: People): Rides {
     if (state === TripState.DRIVER_ARRIVED) return ride;
     await act(driver, tripId, TripAction.START, pin);
     if (state === TripState.STARTED) return ride;
-    platform.advance(90);
+    await platform.advance(90);
     await act(driver, tripId, TripAction.COMPLETE);
     if (state === TripState.COMPLETED) return ride;
     await reached(rider, tripId, TripState.PAYMENT_PROCESSED, TripState.PAYMENT_FAILED);

@@ -124,7 +124,7 @@ export async function makeWorld(places: Places): Promise<World> {
 }
 
 /** Waits until no event is on its way, no search is open, and nothing is left to settle. */
-export async function atRest(platform: TestPlatform): Promise<void> {
+export async function atRest(platform: Pick<TestPlatform, "sql">): Promise<void> {
   const outboxes = await platform.sql<{ name: string }>(
     `SELECT quote_ident(schemaname) || '.outbox' AS name FROM pg_tables WHERE tablename = 'outbox'`,
   );

@@ -1,4 +1,5 @@
 /** The whole platform in one process: every service over gRPC and mTLS on loopback, and the gateway. */
+import { once } from "node:events";
 import { startGateway } from "../../gateway/app.js";
 import { defaultGatewayConfig, type GatewayConfig } from "../../gateway/config.js";
 import { createPages } from "../../gateway/pages.js";
@@ -28,7 +29,7 @@ import type { Logger } from "../runtime/log.js";
 import { createMetrics, type Metrics } from "../runtime/metrics.js";
 import { createSecrets, type DataKey } from "../runtime/secrets.js";
 import type { Host, RunningService } from "../runtime/service.js";
-import { createTokenVerifier } from "../runtime/token.js";
+import { createTokenVerifier, type Trust } from "../runtime/token.js";
 import { watchTrust } from "../runtime/watch.js";
 import { startTrip } from "../trip/app.js";
 
@@ -151,9 +152,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       wall,
       log,
     });
-    running.push(trust, watchTrust(trust, verifier, { wall, log }));
+    const keys = learning(verifier);
+    running.push(trust, watchTrust(trust, keys.trust, { wall, log }));
 
     const pages = await createPages(options.demoViewer ? { demo: options.demoViewer } : {});
+    // Who has a token of an earlier start is not turned away by this one.
+    await Promise.race([keys.known, ...(signal ? [once(signal, "abort")] : [])]);
+    signal?.throwIfAborted();
     const gateway = await startGateway(
       host,
       { ...defaultGatewayConfig, ...options.gateway },
@@ -182,6 +187,17 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     await stopAll(running).catch(() => undefined);
     throw error;
   }
+}
+
+/** The same trust, and when it has keys. */
+function learning(trust: Trust): { trust: Trust; known: Promise<void> } {
+  let tell: () => void;
+  const known = new Promise<void>((resolve) => (tell = resolve));
+  const setKeys: Trust["setKeys"] = (keys) => {
+    trust.setKeys(keys);
+    tell();
+  };
+  return { trust: { ...trust, setKeys }, known };
 }
 
 /** The gateway first, then all services side by side, then what they stand on. */

@@ -314,8 +314,12 @@ async function walPosition(): Promise<number> {
 function report(width: number, figures: Map<Operation, Figures>): void {
   const of = (operation: Operation, key: keyof Figures) => median(figures.get(operation)![key]);
   const [bareInsert, outboxInsert] = operations;
-  const percentOf = (operation: Operation, base: Operation) =>
-    `${whole((100 * of(operation, "perSecond")) / of(base, "perSecond"))} %`;
+  // By rounds: what was measured close to one another is compared.
+  const percentOf = (operation: Operation, base: Operation) => {
+    const rates = figures.get(operation)!.perSecond;
+    const baseRates = figures.get(base)!.perSecond;
+    return `${whole(100 * median(rates.map((rate, round) => rate / baseRates[round]!)))} %`;
+  };
   console.log(`\n${width} connection${width > 1 ? "s" : ""}, ${rounds} rounds of ${seconds} s`);
   console.log(
     table(

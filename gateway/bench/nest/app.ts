@@ -28,9 +28,9 @@ import { NestFactory } from "@nestjs/core";
 import { FastifyAdapter, type NestFastifyApplication } from "@nestjs/platform-fastify";
 import {
   IsIn,
-  IsISO8601,
   IsNumber,
   IsOptional,
+  IsRFC3339,
   IsString,
   IsUUID,
   Length,
@@ -63,24 +63,26 @@ class TripParams {
   tripId!: string;
 }
 
-/** What a fare is calculated from. */
+/** What a fare is calculated from. As in the contract, a number that is left out is 0. */
 class CalculateFareBody {
   @IsString()
   @Length(1, 64)
   cityId!: string;
 
-  @IsIn(vehicleClasses)
+  @IsIn(vehicleClasses.slice(1))
   vehicleClass!: string;
 
+  @IsOptional()
   @IsNumber()
   @Min(0)
   @Max(1_000_000)
-  distanceMeters!: number;
+  distanceMeters?: number;
 
+  @IsOptional()
   @IsNumber()
   @Min(0)
   @Max(86_400)
-  durationSeconds!: number;
+  durationSeconds?: number;
 
   @IsOptional()
   @IsNumber()
@@ -89,7 +91,7 @@ class CalculateFareBody {
   waitSeconds?: number;
 
   @IsOptional()
-  @IsISO8601()
+  @IsRFC3339()
   startTime?: string;
 }
 
@@ -143,8 +145,8 @@ class RidesController {
     const fareRequest = {
       cityId: body.cityId,
       vehicleClass: vehicleClasses.indexOf(body.vehicleClass) as VehicleClass,
-      distanceMeters: body.distanceMeters,
-      durationSeconds: body.durationSeconds,
+      distanceMeters: body.distanceMeters ?? 0,
+      durationSeconds: body.durationSeconds ?? 0,
       waitSeconds: body.waitSeconds ?? 0,
       startTime: body.startTime === undefined ? undefined : new Date(body.startTime),
     };

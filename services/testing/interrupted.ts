@@ -1,0 +1,19 @@
+/** Test runs that are ended by a signal: mocha then runs no hooks, and what they would stop lives on. */
+
+const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+/**
+ * Cleans up at the first signal that asks this process to end, and ends it then; those that follow,
+ * as from mocha, which sends two for one Ctrl-C, make no difference.
+ */
+export function whenInterrupted(cleanUp: () => Promise<void>): void {
+  let ending = false;
+  for (const [signal, number] of Object.entries(signals)) {
+    process.on(signal, () => {
+      if (ending) return;
+      ending = true;
+      const end = () => process.exit(128 + number);
+      cleanUp().then(end, end);
+    });
+  }
+}

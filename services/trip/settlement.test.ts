@@ -325,6 +325,24 @@ describe("the settlement of a trip", () => {
     });
   });
 
+  it("waits for nobody else's payment", async () => {
+    const slow = await world.tripIn(STARTED, rider, driver);
+    let answer: (() => void) | undefined;
+    world.neighbours.charge = async (request) => {
+      if (request.tripId === slow.tripId) await new Promise<void>((resolve) => (answer = resolve));
+      return usual.charge(request);
+    };
+    await world.act(slow, driver, TripAction.COMPLETE);
+    const letGo = await waitFor("the charge to be under way", () => answer);
+    const [otherRider, otherDriver] = [world.rider(), world.driver()];
+    const other = await world.tripIn(STARTED, otherRider, otherDriver);
+    await world.act(other, otherDriver, TripAction.COMPLETE);
+    await isSettled(other);
+    expect(await rowOf(slow)).not.to.equal(undefined);
+    letGo();
+    await isSettled(slow);
+  });
+
   it("does not keep the service from stopping while a neighbour does not answer", async () => {
     let asked = false;
     world.neighbours.charge = () => {

@@ -43,7 +43,7 @@ const claimDue = statement<DueRow>(
   `UPDATE settlements s
    SET attempts = s.attempts + 1, next_attempt_time = $1::timestamptz + make_interval(secs => ${leaseSeconds})
    FROM (SELECT tenant_id, trip_id FROM settlements WHERE next_attempt_time <= $1
-         ORDER BY next_attempt_time LIMIT ${width} FOR UPDATE SKIP LOCKED) due
+         ORDER BY next_attempt_time LIMIT $2 FOR UPDATE SKIP LOCKED) due
    WHERE s.tenant_id = due.tenant_id AND s.trip_id = due.trip_id
    RETURNING s.tenant_id, s.trip_id, s.attempts`,
 );
@@ -81,16 +81,37 @@ export function startSettlement(deps: SettlementDeps): Loop {
       await postpone(pool, [row.tenant_id, row.trip_id, next, text.slice(0, 500)]);
     }
   };
-  return startLoop({
+  const underWay = new Set<Promise<void>>();
+  const loop = startLoop({
     name: "settlement",
     wall,
     log,
     work: async (signal) => {
-      const due = await claimDue(pool, [wall.now()]);
-      await Promise.all(due.map((row) => settleRow(row, signal)));
-      return due.length > 0 ? 0 : idleMs;
+      const free = width - underWay.size;
+      if (free === 0) return idleMs;
+      // Nobody waits for the slowest, a card gateway that does not answer.
+      for (const row of await claimDue(pool, [wall.now(), free])) {
+        const work = settleRow(row, signal)
+          .catch((error: unknown) => {
+            // The claim runs out by itself, and the trip is taken again.
+            log.error({ trip_id: row.trip_id, err: error }, "settlement left to its claim");
+          })
+          .finally(() => {
+            underWay.delete(work);
+            if (underWay.size === width - 1) loop.wake();
+          });
+        underWay.add(work);
+      }
+      return idleMs;
     },
   });
+  return {
+    wake: loop.wake,
+    stop: async () => {
+      await loop.stop();
+      await Promise.all(underWay);
+    },
+  };
 }
 
 /** Brings one trip from where it stands to paid or failed. */

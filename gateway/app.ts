@@ -1,9 +1,11 @@
 /** Wires the gateway: one public port for every protocol. */
+import { once } from "node:events";
 import { allServices, isExternal, rpcPath } from "../services/runtime/contract.js";
 import type { HealthCheck } from "../services/runtime/health.js";
-import type { Runnable } from "../services/runtime/lifecycle.js";
+import { stopAll, type Runnable } from "../services/runtime/lifecycle.js";
 import { startRequestSpan } from "../services/runtime/tracing.js";
 import type { Host } from "../services/runtime/service.js";
+import type { TlsIdentity } from "../services/runtime/tls.js";
 import { createTokenVerifier } from "../services/runtime/token.js";
 import { compileRules } from "../services/runtime/validation.js";
 import { watchTrust } from "../services/runtime/watch.js";
@@ -27,16 +29,27 @@ import type { Pages } from "./pages.js";
 
 const openApiPath = "/openapi.json";
 
+/** What the gateway needs of its process. */
+export type GatewayHost = Pick<Host, "wall" | "log" | "metrics" | "address" | "verifier"> & {
+  identity: (name: "gateway") => TlsIdentity;
+};
+
 export interface GatewayParts {
   checks: HealthCheck[];
   pages: Pages;
   /** Calls services otherwise than usual: for comparison (gateway/bench). */
   upstream?: Upstream;
+  /** Cuts the start short. */
+  signal?: AbortSignal;
 }
 
-/** Starts the gateway; resolves when it answers. Rejects with the system's error for its port. */
+/**
+ * Starts the gateway; resolves when it answers, which it does not before it knows the keys that sign
+ * tokens: who has one of an earlier start shall not be turned away. Rejects with the system's error for
+ * its port, or the signal's reason.
+ */
 export async function startGateway(
-  host: Host,
+  host: GatewayHost,
   config: GatewayConfig,
   parts: GatewayParts,
 ): Promise<Runnable & { port: number }> {
@@ -46,10 +59,13 @@ export async function startGateway(
   const upstream = parts.upstream ?? createUpstream({ address: host.address, identity, wall, log });
   const verifier = host.verifier ?? createTokenVerifier(wall);
   const running: Runnable[] = [upstream];
+  let trusting: Promise<void> | undefined;
   if (!host.verifier) {
     const address = () => host.address("identity");
     const channel = createChannel({ service: "identity", address, identity, wall, log });
-    running.push(channel, watchTrust(channel, verifier, { wall, log }));
+    const watch = watchTrust(channel, verifier, { wall, log });
+    running.push(channel, watch);
+    trusting = watch.known;
   }
   const limits = createLimits(config.limits);
   const { trustedProxies } = config;
@@ -138,21 +154,23 @@ export async function startGateway(
   };
 
   const { host: address, port: wanted, tls } = config;
-  const port = await openPort({
-    host: address,
-    port: wanted,
-    tls,
-    handle,
-    upgrade: webSockets.upgrade,
-    wall,
-  });
-  return {
-    port: port.port,
-    stop: async () => {
-      accepting = false;
-      webSockets.stop();
-      await port.stop();
-      for (const one of running.reverse()) await one.stop();
-    },
-  };
+  const { signal } = parts;
+  try {
+    await Promise.race([trusting, ...(signal ? [once(signal, "abort")] : [])]);
+    signal?.throwIfAborted();
+    const { upgrade } = webSockets;
+    const port = await openPort({ host: address, port: wanted, tls, handle, upgrade, wall });
+    return {
+      port: port.port,
+      stop: async () => {
+        accepting = false;
+        webSockets.stop();
+        await port.stop();
+        await stopAll(running);
+      },
+    };
+  } catch (error) {
+    await stopAll(running).catch(() => undefined);
+    throw error;
+  }
 }

@@ -6,7 +6,6 @@ import { wallClock, type WallClock } from "../services/runtime/clock.js";
 import { serviceNameOf } from "../services/runtime/contract.js";
 import { silentLogger } from "../services/runtime/log.js";
 import { createMetrics, type Metrics } from "../services/runtime/metrics.js";
-import type { Host } from "../services/runtime/service.js";
 import { createTokenVerifier, invalidToken } from "../services/runtime/token.js";
 import { startGateway } from "./app.js";
 import { identityOf, startBackend, type Answers, type Backend } from "./backend.test.js";
@@ -66,7 +65,7 @@ export async function startTestGateway(
     address: (service: string) => backends.get(service)?.address ?? "127.0.0.1:1",
   };
   const gateway = await startGateway(
-    host as unknown as Host,
+    host,
     { ...defaultGatewayConfig, host: "127.0.0.1", port: 0, ...options.config },
     {
       checks: options.checks ?? [],

@@ -43,8 +43,13 @@ export type Api = { [Name in keyof typeof services]: Client<(typeof services)[Na
 /** So many callers share a connection: their streams must fit into what the gateway allows on one. */
 const callersPerConnection = 100;
 
-/** Gives each caller an API; callers share connections. */
-export function createApiPool(url: string): { api(): Api } {
+/**
+ * Gives each caller an API; callers share connections.
+ *
+ * @param options.ownPort the gateway is this very process's: whatever name its certificate is for
+ */
+export function createApiPool(url: string, options: { ownPort?: boolean } = {}): { api(): Api } {
+  const nodeOptions = options.ownPort ? { rejectUnauthorized: false } : {};
   let apis: Api | undefined;
   let users = 0;
   return {
@@ -56,8 +61,9 @@ export function createApiPool(url: string): { api(): Api } {
             httpVersion: "2",
             useBinaryFormat: false,
             acceptCompression: [],
+            nodeOptions,
           }),
-          createGrpcTransport({ baseUrl: url, acceptCompression: [] }),
+          createGrpcTransport({ baseUrl: url, acceptCompression: [], nodeOptions }),
         );
         users = 0;
       }

@@ -46,6 +46,10 @@ const metroRiders = 16;
 const harborDrivers = 2;
 /** Domain seconds between two rides of one rider. */
 const pauseSeconds = { low: 20, high: 240 };
+/** And before his first one: who looks at the map now wants to see something move. */
+const firstPauseSeconds = { low: 1, high: 40 };
+/** A driver says so often where he is (domain seconds). */
+const reportSeconds = 4;
 
 /** Starts the demo in the background; people come one after the other. */
 export function startDemo(options: DemoOptions): Demo {
@@ -93,7 +97,7 @@ interface Figures {
 
 async function run(options: DemoOptions, signal: AbortSignal, figures: Figures): Promise<void> {
   const { url, accounts, wall, log } = options;
-  const pool = createApiPool(url);
+  const pool = createApiPool(url, { ownPort: true });
   const sessions = await createSessionFile(join(options.dataDir, "demo-sessions.json"));
   const zones = await readZones(ZONES_FILE);
   const { trips } = await readTrips(SAMPLE_TRIPS_FILE, zones);
@@ -132,6 +136,7 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
       home: pointInZone(home, random),
       signal,
       onlyKnownRiders: true,
+      reportSeconds,
       unexpected,
     });
     figures.agents.push(agent);
@@ -181,10 +186,12 @@ async function run(options: DemoOptions, signal: AbortSignal, figures: Figures):
 
   /** One ride after the other, with pauses. */
   async function rideOn(rider: Login, random: Random): Promise<void> {
-    while (!signal.aborted) {
-      await time.sleep(random.between(pauseSeconds.low, pauseSeconds.high), signal);
+    let { low, high } = firstPauseSeconds;
+    for (;;) {
+      await time.sleep(random.between(low, high), signal);
       if (signal.aborted) return;
       await oneRide(rider, random, time).catch((error: unknown) => unexpected("ride", error));
+      ({ low, high } = pauseSeconds);
     }
   }
 

@@ -24,9 +24,14 @@ export interface DriverDeps {
   rides: Rides;
   home: LatLng;
   signal: AbortSignal;
+  /** While he drives he says so often where he is, in domain seconds; 30 when left out. */
+  reportSeconds?: number;
   /** Passes over riders who are not simulated, for they cannot tell him their PIN. */
   onlyKnownRiders?: boolean;
-  /** The platform has taken so much of an offer's time: to show it, and to take the answer (domain s). */
+  /**
+   * The platform has taken so much of an offer's time, in domain seconds: to show it, and to take the
+   * answer of the driver who got the trip. Of an offer that ran out before he could answer: to show it.
+   */
   sawDelay?: (seconds: number) => void;
   /** An answer that no correct platform gives. */
   unexpected: (what: string, error: unknown) => void;
@@ -51,11 +56,12 @@ const answerSeconds = { low: 2, high: 8 };
 
 /** Starts the driver; resolves when he is online and can be found. */
 export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
-  const { login, time, wall, random, rides, signal } = deps;
+  const { login, time, wall, random, rides, signal, reportSeconds = drivingReportSeconds } = deps;
   const { api } = login;
   let position = deps.home;
   let busy = false;
-  const answered = new Set<string>();
+  /** The offers that his phone shows. */
+  const onScreen = new Set<string>();
   let working: Promise<void> = Promise.resolve();
   const feed: LocationFeed = createLocationFeed(login, signal, deps.unexpected);
 
@@ -82,6 +88,7 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
           await login.options({ signal }),
         )) {
           if (offer?.status === OfferStatus.LIVE) onOffer(offer);
+          else if (offer) onScreen.delete(offer.offerId);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -94,11 +101,16 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
   function onOffer(offer: Offer): void {
     rides.offered(offer.tripId, wall.monotonicMs());
     const shownAfter = (time.now().getTime() - timestampDate(offer.createTime!).getTime()) / 1000;
-    if (busy || answered.has(offer.offerId)) return;
-    answered.add(offer.offerId);
+    if (busy || onScreen.has(offer.offerId)) return;
+    onScreen.add(offer.offerId);
     const work = async () => {
       await time.sleep(random.between(answerSeconds.low, answerSeconds.high), signal);
-      if (busy || signal.aborted) return;
+      const shown = onScreen.delete(offer.offerId);
+      if (busy || signal.aborted || !shown) return;
+      if (time.now() > timestampDate(offer.expireTime!)) {
+        deps.sawDelay?.(shownAfter);
+        return;
+      }
       if (deps.onlyKnownRiders && !rides.find(offer.tripId)) return;
       busy = true;
       try {
@@ -107,7 +119,6 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
         deps.unexpected("ride", error);
       } finally {
         busy = false;
-        answered.clear();
       }
     };
     working = Promise.all([working, work()]).then(() => undefined);
@@ -124,12 +135,12 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
       // Another was faster, or the offer ran out.
       if (code === Code.FailedPrecondition || code === Code.NotFound) return;
       throw error;
-    } finally {
-      deps.sawDelay?.(shownAfter + ((wall.monotonicMs() - beganMs) / 1000) * time.rate);
     }
+    const acceptMs = wall.monotonicMs() - beganMs;
+    deps.sawDelay?.(shownAfter + (acceptMs / 1000) * time.rate);
     const ride = await rides.known(tripId);
     if (!ride) return;
-    ride.seen.acceptMs = wall.monotonicMs() - beganMs;
+    ride.seen.acceptMs = acceptMs;
     ride.seen.pickupDistanceMeters = offer.pickupDistanceMeters;
     await drive(tripId, ride);
   };
@@ -161,13 +172,10 @@ export async function startDriver(deps: DriverDeps): Promise<DriverAgent> {
     const at = (seconds: number) => new Date(began.getTime() + seconds * 1000);
     let reported = -1;
     for (;;) {
-      const until = Math.min(
-        reported < 0 ? 0 : reported + drivingReportSeconds,
-        way.durationSeconds,
-      );
+      const until = Math.min(reported < 0 ? 0 : reported + reportSeconds, way.durationSeconds);
       await time.sleepUntil(at(until));
       const points = waypoints(way, {
-        everySeconds: pointSeconds,
+        everySeconds: Math.min(pointSeconds, reportSeconds),
         afterSeconds: reported,
         untilSeconds: until,
       }).map((p) => ({ point: p.point, at: at(p.atSeconds) }));

@@ -130,6 +130,16 @@ describe("pickup and dropoff", () => {
     }
   });
 
+  it("are never so close together that nobody would ride, nor in a zone without an area", () => {
+    for (const radius of [0, 3, 12]) {
+      const zone = zoneAt(40.7, -74, radius);
+      for (let seed = 0; seed < 200; seed += 1) {
+        const { pickup, dropoff } = placeTrip({ pickup: zone, dropoff: zone }, 16, randomOf(seed));
+        expect(distanceMeters(pickup, dropoff)).to.be.within(5.9, 16);
+      }
+    }
+  });
+
   it("are the same for the same seed", () => {
     const pair = { pickup: zones[3]!, dropoff: zones[40]! };
     expect(placeTrip(pair, 9_000, randomOf(8))).to.deep.equal(placeTrip(pair, 9_000, randomOf(8)));

@@ -58,26 +58,34 @@ export function pointInZone(zone: Zone, random: Random): LatLng {
 
 /** Draws before a dropoff is moved. Most trips need one; neighbours of small zones need some. */
 const MAX_DRAWS = 64;
+/** Nobody rides less: the platform refuses places that are closer than 5 m. */
+const LEAST_METERS = 6;
 
 /**
  * Draws a pickup and a dropoff in these zones whose straight line is not longer than `lengthMeters`.
- * Where none is found, the dropoff of the closest pair moves towards the pickup until it is.
+ * Where none is found, the dropoff of the closest pair moves towards the pickup until it is. They are
+ * at least 6 m apart, unless the length itself is less.
  */
 export function placeTrip(
   zones: { pickup: Zone; dropoff: Zone },
   lengthMeters: number,
   random: Random,
 ): PlacedTrip {
-  let closest = { pickup: zones.pickup.center, dropoff: zones.dropoff.center, gap: Infinity };
+  const least = Math.min(LEAST_METERS, lengthMeters);
+  const { center } = zones.pickup;
+  // Stays where every pair that is drawn is too close.
+  let closest = { pickup: center, dropoff: offset(center, 2 * least, 0), gap: Infinity };
   for (let draw = 0; draw < MAX_DRAWS; draw += 1) {
     const pickup = pointInZone(zones.pickup, random);
     const dropoff = pointInZone(zones.dropoff, random);
     const gap = distanceMeters(pickup, dropoff);
+    if (gap < least) continue;
     if (gap <= lengthMeters) return { pickup, dropoff, movedDropoff: false };
     if (gap < closest.gap) closest = { pickup, dropoff, gap };
   }
   const { pickup } = closest;
-  let { dropoff, gap } = closest;
+  let { dropoff } = closest;
+  let gap = distanceMeters(pickup, dropoff);
   // A straight line of degrees is not quite a great circle, so one step may fall a hair short. Aiming
   // a micrometer below the length, which coordinates still resolve, makes every step one forward.
   const aim = Math.max(0, lengthMeters - 1e-6);

@@ -6,11 +6,11 @@
 
 /**
  * How much of an offer's time the platform may take before the pace is slowed, in domain seconds: of
- * its 15 seconds a driver takes up to 8 to answer.
+ * its 15 seconds a driver takes up to 8 to answer; the first of several is quicker.
  */
-export const highSeconds = 7;
+export const highSeconds = 7.5;
 /** Below this the pace is raised. */
-export const lowSeconds = 4.5;
+export const lowSeconds = 5;
 /** Domain seconds per second. */
 export const slowest = 20;
 export const fastest = 300;
@@ -18,6 +18,9 @@ export const firstPace = 120;
 /** In one step, at most. */
 const slowBy = 0.6;
 const raiseBy = 1.06;
+/** What was seen in so many beats counts, and no single answer does. */
+const windowBeats = 6;
+const fewest = 5;
 /** A slow moment slows the pace; the slowness of those already on their way does not do so again. */
 const restBeats = 2;
 
@@ -31,25 +34,29 @@ export interface Pace {
 /** A pace that has seen nothing yet. */
 export function createPace(): Pace {
   let pace = firstPace;
-  let seen: number[] = [];
+  let beats: number[][] = [[]];
   let resting = 0;
   return {
-    saw: (seconds) => void seen.push(seconds),
+    saw: (seconds) => void beats[0]!.push(seconds),
     next: () => {
-      const worst = nearWorst(seen);
-      seen = [];
-      if (resting > 0) resting -= 1;
-      else if (worst > highSeconds) {
+      const seen = beats.flat();
+      beats = [[], ...beats.slice(0, windowBeats - 1)];
+      const worst = seen.length < fewest ? 0 : worstButAFew(seen);
+      if (resting > 0) {
+        resting -= 1;
+        beats = [[]];
+      } else if (worst > highSeconds) {
         pace = Math.max(slowest, pace * Math.max(slowBy, highSeconds / worst));
         resting = restBeats;
+        beats = [[]];
       } else if (worst < lowSeconds) pace = Math.min(fastest, pace * raiseBy);
       return pace;
     },
   };
 }
 
-/** What all but the worst tenth stay below; nothing seen is nothing slow. */
-function nearWorst(values: readonly number[]): number {
+/** What four of five stay below. */
+function worstButAFew(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length * 0.9)] ?? 0;
+  return sorted[Math.floor(sorted.length * 0.8)]!;
 }

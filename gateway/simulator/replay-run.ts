@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { PaymentMethodKind } from "../../gen/es/ridemesh/trip/v1/trip_pb.js";
 import type { WallClock } from "../../services/runtime/clock.js";
 import { createApiPool, type Credentials, type Login } from "./api.js";
-import type { Demand, Window } from "./demand.js";
+import type { Demand, ScheduledRequest, Window } from "./demand.js";
 import { followDomainClock, type DomainTime } from "./domain-time.js";
 import { startDriver, type DriverAgent } from "./driver-agent.js";
 import { placeTrip, pointInZone, type Zone } from "./geometry.js";
@@ -53,7 +53,7 @@ const leadWallSeconds = 4;
 /** A Wednesday in winter time: its local midnight is at 05:00 UTC. */
 const playedMidnight = Date.parse("2019-03-06T05:00:00Z");
 
-/** Plays it; resolves when the last ride has come to its end. */
+/** Plays it; resolves when the last ride has come to its end. When the signal aborts, it need not. */
 export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
   const { wall, demand, seed, zones } = run;
   const speed = run.speed ?? firstPace;
@@ -127,38 +127,42 @@ export async function runReplay(run: ReplayRun): Promise<ReplaySeen> {
     else free.push(rider);
   };
   let done = 0;
-  const observed = await Promise.all(
-    demand.requests.map(async ({ trip, offsetSeconds, index }): Promise<RideObservation> => {
-      await time.sleepUntil(new Date(begin.getTime() + offsetSeconds * 1000), run.signal);
-      const random = randomOf(seed, "ride", trip.line);
-      const pickupZone = zones.get(trip.pickupZoneId)!;
-      const dropoffZone = zones.get(trip.dropoffZoneId)!;
-      const placed = placeTrip(
-        { pickup: pickupZone, dropoff: dropoffZone },
-        trip.distanceMeters,
-        random,
-      );
-      const path = pathOfLength(placed.pickup, placed.dropoff, trip.distanceMeters, random);
-      const { movedDropoff } = placed;
-      const rider = await takeRider();
-      const { pickup, dropoff } = placed;
-      const seen = await takeRide(
-        rider,
-        {
-          pickup,
-          dropoff,
-          path,
-          durationSeconds: trip.durationSeconds,
-          payment: index % 2 === 0 ? PaymentMethodKind.CASH : PaymentMethodKind.CARD,
-        },
-        { time, wall, rides, unexpected },
-      );
-      giveBack(rider);
-      run.progress("rides", (done += 1), demand.requests.length);
-      const { trip: _last, arrivedAt: _arrived, ...figures } = seen;
-      return { ...figures, movedDropoff, meterFareMinor: trip.fareMinor };
-    }),
-  );
+  const play = async ({ trip, index }: ScheduledRequest): Promise<RideObservation> => {
+    const random = randomOf(seed, "ride", trip.line);
+    const pickupZone = zones.get(trip.pickupZoneId)!;
+    const dropoffZone = zones.get(trip.dropoffZoneId)!;
+    const placed = placeTrip(
+      { pickup: pickupZone, dropoff: dropoffZone },
+      trip.distanceMeters,
+      random,
+    );
+    const path = pathOfLength(placed.pickup, placed.dropoff, trip.distanceMeters, random);
+    const { movedDropoff } = placed;
+    const rider = await takeRider();
+    const { pickup, dropoff } = placed;
+    const seen = await takeRide(
+      rider,
+      {
+        pickup,
+        dropoff,
+        path,
+        durationSeconds: trip.durationSeconds,
+        payment: index % 2 === 0 ? PaymentMethodKind.CASH : PaymentMethodKind.CARD,
+      },
+      { time, wall, rides, unexpected },
+    );
+    giveBack(rider);
+    run.progress("rides", (done += 1), demand.requests.length);
+    const { trip: _last, arrivedAt: _arrived, ...figures } = seen;
+    return { ...figures, movedDropoff, meterFareMinor: trip.fareMinor };
+  };
+  const played: Promise<RideObservation>[] = [];
+  for (const request of demand.requests) {
+    await time.sleepUntil(new Date(begin.getTime() + request.offsetSeconds * 1000), run.signal);
+    run.signal.throwIfAborted();
+    played.push(play(request));
+  }
+  const observed = await Promise.all(played);
   const wallSeconds = (wall.monotonicMs() - beganMs) / 1000;
   const speedReached = (time.now().getTime() - begin.getTime()) / 1000 / wallSeconds;
   goHome.abort();

@@ -39,8 +39,9 @@ async function play(options: ReplayOptions): Promise<number> {
 
   const own = options.url === undefined ? await startOwnPlatform() : undefined;
   const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort());
-  process.once("SIGTERM", () => interrupted.abort());
+  for (const [signal, number] of [["SIGINT", 2] as const, ["SIGTERM", 15] as const]) {
+    process.once(signal, () => interrupted.abort(new Interruption(128 + number)));
+  }
   const progress = createProgress(process.stderr);
   try {
     const url = own?.url ?? options.url!;
@@ -53,7 +54,7 @@ async function play(options: ReplayOptions): Promise<number> {
     }
     const beforeUsage = await own?.usage();
     const beforeCpu = process.cpuUsage();
-    const seen = await runReplay({
+    const running = runReplay({
       url,
       admin: own?.admin ?? (await remoteAdmin()),
       demand,
@@ -67,6 +68,7 @@ async function play(options: ReplayOptions): Promise<number> {
       progress: progress.show,
       signal: interrupted.signal,
     });
+    const seen = await Promise.race([running, reasonOf(interrupted.signal)]);
     progress.clear();
     const usage = await own?.usage();
     const ownCpu = process.cpuUsage(beforeCpu);
@@ -103,6 +105,20 @@ async function play(options: ReplayOptions): Promise<number> {
   }
 }
 
+/** A person has had enough, and is told nothing more. */
+class Interruption extends Error {
+  constructor(readonly exitCode: number) {
+    super("interrupted");
+  }
+}
+
+/** Rejects with the reason when the signal aborts. */
+function reasonOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
+  );
+}
+
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -110,11 +126,12 @@ function print(text: string): void {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof InputError) process.stderr.write(`replay: ${error.message}\n`);
-  else
-    process.stderr.write(
-      `replay: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-  process.exitCode = error instanceof InputError ? 2 : 1;
+  if (error instanceof Interruption) process.exitCode = error.exitCode;
+  else {
+    const known = error instanceof InputError;
+    const text = known ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`replay: ${text}\n`);
+    process.exitCode = known ? 2 : 1;
+  }
 }
 process.exit();

@@ -58,6 +58,8 @@ const renewMs = claimMs / 3;
 /** Without news, a search that wants drivers looks for them again after this long (wall time). */
 const recheckMs = 1000;
 const idleMs = 500;
+/** Choosing again at once when other searches were quicker; after so many times, at the next look. */
+const triesALook = 3;
 /** So many times as many candidates are looked at as offers can be made: some hold others. */
 const candidateFactor = 4;
 /** Speed by which drivers are ranked when no estimate is to be had, in meters per second. */
@@ -158,12 +160,19 @@ async function look(deps: EngineDeps, search: Search, claimedAt: Date): Promise<
   let wantsDrivers = false;
   if (plan.vacancies > 0) {
     const asked = new Set(standing.map((record) => record.driverId));
-    const chosen = await chooseDrivers(deps, search, plan.radiusMeters, plan.vacancies, asked);
-    const expireTime = addSeconds(domain.now(), city.dispatch!.offerSeconds);
-    const made = chosen.length > 0 ? await offer(deps, search, chosen, expireTime) : 0;
-    if (made > 0) search.askedNobody = false;
-    for (let i = 0; i < made; i += 1) liveOffers.push(expireTime);
-    wantsDrivers = made < plan.vacancies;
+    let vacancies = plan.vacancies;
+    for (let tries = 0; tries < triesALook && vacancies > 0; tries += 1) {
+      const chosen = await chooseDrivers(deps, search, plan.radiusMeters, vacancies, asked);
+      if (chosen.length === 0) break;
+      const expireTime = addSeconds(domain.now(), city.dispatch!.offerSeconds);
+      const made = await offer(deps, search, chosen, expireTime);
+      if (made > 0) search.askedNobody = false;
+      for (let i = 0; i < made; i += 1) liveOffers.push(expireTime);
+      vacancies -= made;
+      // Whom another search took meanwhile, the next nearest may stand in for.
+      if (made === chosen.length) break;
+    }
+    wantsDrivers = vacancies > 0;
   }
   const recheckSeconds = (recheckMs / 1000) * domain.rate;
   const time = nextLook(plan.roundEndTime, liveOffers, recheckSeconds, wantsDrivers, domain.now());

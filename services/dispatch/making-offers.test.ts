@@ -29,6 +29,8 @@ describe("making offers", () => {
   let candidates: string[];
   /** What the trip service does when it is given offers. */
   let take: () => Promise<void>;
+  /** What goes on while chosen drivers are ranked. */
+  let ranking = () => Promise.resolve();
 
   before(async () => {
     testing = await testHost(["dispatch", "city", "trip", "location", "eta"]);
@@ -72,10 +74,12 @@ describe("making offers", () => {
         }),
     });
     await startStandIn(testing, "eta", EtaInternalServiceService, {
-      estimateLegs: ({ legs }) =>
-        Promise.resolve({
+      estimateLegs: async ({ legs }) => {
+        await ranking();
+        return {
           estimates: legs.map(() => ({ distanceMeters: 0, durationSeconds: 0, source: "" })),
-        }),
+        };
+      },
     });
     testing.started(await startDispatch(testing.host));
   });
@@ -96,6 +100,31 @@ describe("making offers", () => {
     const { offers } = await testing.call.unary(DispatchServiceService.listOffers, driver, {});
     return offers;
   };
+
+  it("asks the next nearest at once when another search has taken the nearest meanwhile", async () => {
+    // The first of the tests: the end of any other trip makes every search look again.
+    candidates = Array.from({ length: 10 }, () => randomUUID());
+    take = () => Promise.resolve();
+    let choosing = 0;
+    ranking = async () => {
+      choosing += 1;
+      await waitFor("the other search to choose", () => choosing >= 2);
+    };
+    const trips = await Promise.all([request(), request()]);
+    const offers = await waitFor("ten offers", async () => {
+      const all = (await Promise.all(candidates.map(offersOf))).flat();
+      return all.length === 10 && all;
+    });
+    for (const tripId of trips) {
+      expect(offers.filter((offer) => offer.tripId === tripId)).to.have.lengthOf(5);
+      const event = TripExpired.fromPartial({ tripId });
+      await publishEvent(testing.host.bus, TripExpired, event, publish(event));
+    }
+    // A search without luck looks again after a second.
+    const times = offers.map((offer) => offer.createTime!.getTime());
+    expect(Math.max(...times) - Math.min(...times)).to.be.below(1000);
+    ranking = () => Promise.resolve();
+  });
 
   it("shows an offer only when the trip has taken it", async () => {
     const driverId = randomUUID();

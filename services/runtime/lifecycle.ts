@@ -1,4 +1,5 @@
 /** Things that start, run and stop. */
+import { setMaxListeners } from "node:events";
 import type { WallClock } from "./clock.js";
 import type { Logger } from "./log.js";
 
@@ -29,6 +30,8 @@ export function startLoop(options: {
   work: (signal: AbortSignal) => Promise<number>;
 }): Loop {
   const stopping = new AbortController();
+  // Work that calls many at once hangs a listener on it for each; Node would take them for a leak.
+  setMaxListeners(0, stopping.signal);
   let waking = new AbortController();
   let failures = 0;
   const run = async (): Promise<void> => {

@@ -3,12 +3,15 @@ import pino, { type Logger } from "pino";
 
 export type { Logger } from "pino";
 
-/** A logger for one process; `level` as pino's, "silent" for none. */
-export function createLogger(options: {
+export interface LogOptions {
+  /** As pino's, "silent" for none. */
   level: string;
   /** Where lines go: standard output, or a file. */
   destination?: string;
-}): Logger {
+}
+
+/** A logger for one process, or one thread. */
+export function createLogger(options: LogOptions): Logger {
   return pino(
     { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: options.destination ?? 1, sync: true, mkdir: true }),

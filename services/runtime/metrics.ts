@@ -1,7 +1,20 @@
 /** Metrics of one process, in Prometheus' form. */
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  Registry,
+  collectDefaultMetrics,
+} from "prom-client";
+
+/** The media type of /metrics. */
+export const metricsType = Registry.PROMETHEUS_CONTENT_TYPE;
 
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** All that a registry holds now, as data. */
+export type Figures = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 
 export interface Metrics {
   registry: Registry;
@@ -14,10 +27,10 @@ export interface Metrics {
   counter<L extends string>(name: string, help: string, labelNames: L[]): Counter<L>;
 }
 
-/** An empty registry with the process's own figures. */
-export function createMetrics(): Metrics {
+/** An empty registry, with the process's own figures unless a thread has no business with these. */
+export function createMetrics({ ofProcess = true } = {}): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  if (ofProcess) collectDefaultMetrics({ register: registry });
   const handled = new Counter({
     name: "grpc_server_handled_total",
     help: "Calls served, by result.",
@@ -82,4 +95,9 @@ export function createMetrics(): Metrics {
       return counter;
     },
   };
+}
+
+/** Registries as one: what two of them count is added up. */
+export function addedUp(registries: readonly Figures[]): Registry {
+  return AggregatorRegistry.aggregate([...registries]);
 }

@@ -36,20 +36,31 @@ async function follow<T>(
   return againMs;
 }
 
+export interface TrustWatch extends Runnable {
+  /** Resolves when keys have come: a token can be verified from then on. */
+  known: Promise<void>;
+}
+
 /** Keeps `trust` filled with identity's keys and revoked sessions. */
-export function watchTrust(identity: Channel, trust: Trust, deps: WatchDeps): Runnable {
+export function watchTrust(identity: Channel, trust: Trust, deps: WatchDeps): TrustWatch {
   const client = createClient(IdentityInternalServiceService, identity);
-  return startLoop({
+  let tell: () => void;
+  const known = new Promise<void>((resolve) => (tell = resolve));
+  const { stop } = startLoop({
     name: "watch-trust",
     ...deps,
     work: (signal) =>
       follow(client.watchTrust({}, { signal }), deps.log, (update) => {
-        if (update.keys.length > 0) trust.setKeys({ keys: update.keys });
+        if (update.keys.length > 0) {
+          trust.setKeys({ keys: update.keys });
+          tell();
+        }
         for (const session of update.revokedSessions) {
           trust.revokeSession(session.sessionId, session.expireTime!);
         }
       }),
   });
+  return { known, stop };
 }
 
 /** The cities of all operators, as last heard. */

@@ -50,6 +50,13 @@ describe("the banner", () => {
     expect(text).not.to.include("create-admin");
   });
 
+  it("prints commands that take any certificate where the gateway speaks TLS", () => {
+    const text = bannerText({ ...facts, url: "https://localhost:8080" });
+    expect(text).to.match(/^  curl -s -k https:\/\/localhost:8080\//m);
+    expect(text).to.match(/^  npx buf curl --protocol grpc -k -d /m);
+    expect(text).to.match(/^  grpcurl -insecure -d '.*' localhost:8080 /m);
+  });
+
   it("says how the first admin is made without the demo, and names nobody", () => {
     const text = bannerText({ ...facts, demo: undefined });
     expect(text).to.include(

@@ -11,7 +11,12 @@ export interface BannerFacts {
 
 /** Where everything is, who can log in, and three commands that work as printed in a POSIX shell. */
 export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFacts): string {
-  const { host } = new URL(url);
+  const { host, protocol } = new URL(url);
+  // A certificate is for the name that the world uses, which is hardly "localhost".
+  const unverified =
+    protocol === "https:"
+      ? { curl: "-k ", buf: "-k ", grpcurl: "-insecure" }
+      : { curl: "", buf: "--http2-prior-knowledge ", grpcurl: "-plaintext" };
   const lines = [
     `Ridemesh is ready (${seconds.toFixed(1)} s)`,
     "",
@@ -29,7 +34,7 @@ export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFa
       ...[demo.rider, demo.driver, demo.admin].map((a) => `  ${a.email.padEnd(20)} ${a.password}`),
       "",
       "Try:",
-      `  curl -s ${url}/api/auth/login -H 'content-type: application/json' -d '{"operator":"metro","email":"${demo.rider.email}","password":"${demo.rider.password}"}'`,
+      `  curl -s ${unverified.curl}${url}/api/auth/login -H 'content-type: application/json' -d '{"operator":"metro","email":"${demo.rider.email}","password":"${demo.rider.password}"}'`,
     );
   } else {
     lines.push(
@@ -37,12 +42,12 @@ export function bannerText({ seconds, url, metricsUrl, dataDir, demo }: BannerFa
       `  npm run create-admin -- --data-dir ${quoted(dataDir)} --operator metro --email you@example.org`,
       "",
       "Try:",
-      `  curl -s '${url}/api/cities?operator=metro'`,
+      `  curl -s ${unverified.curl}'${url}/api/cities?operator=metro'`,
     );
   }
   lines.push(
-    `  npx buf curl --protocol grpc --http2-prior-knowledge -d '{"operator":"metro"}' ${url}/ridemesh.city.v1.CityService/ListCities`,
-    `  grpcurl -plaintext -d '{"operator":"metro"}' ${host} ridemesh.city.v1.CityService/ListCities`,
+    `  npx buf curl --protocol grpc ${unverified.buf}-d '{"operator":"metro"}' ${url}/ridemesh.city.v1.CityService/ListCities`,
+    `  grpcurl ${unverified.grpcurl} -d '{"operator":"metro"}' ${host} ridemesh.city.v1.CityService/ListCities`,
     "",
     "Ctrl-C stops everything.",
   );

@@ -8,6 +8,7 @@ describe("what npm start takes from the environment", () => {
     expect(logLevel).to.equal("info");
     expect(gateway).to.deep.equal({
       host: "127.0.0.1",
+      tls: undefined,
       limits: { perMinute: 100, burst: 40 },
       corsOrigins: ["*"],
       trustedProxies: 0,
@@ -26,6 +27,7 @@ describe("what npm start takes from the environment", () => {
     expect(logLevel).to.equal("debug");
     expect(gateway).to.deep.equal({
       host: "0.0.0.0",
+      tls: undefined,
       limits: { perMinute: 0, burst: 40 },
       corsOrigins: ["https://app.example", "https://admin.example"],
       trustedProxies: 1,
@@ -47,6 +49,9 @@ describe("what npm start takes from the environment", () => {
     expect(refusal({ LOG_LEVEL: "loud" })).to.match(/^LOG_LEVEL is "loud", not one of fatal, /);
     expect(refusal({ RIDEMESH_RATE_BURST: "many" })).to.equal(
       'RIDEMESH_RATE_BURST: "many" is not a number',
+    );
+    expect(refusal({ RIDEMESH_TLS_KEY_FILE: "key.pem" })).to.equal(
+      "RIDEMESH_TLS_KEY_FILE and RIDEMESH_TLS_CERT_FILE go together",
     );
     expect(refusal({ RIDEMESH_QUOTE_SECONDS: "0" })).to.match(/^RIDEMESH_QUOTE_SECONDS must be /);
   });

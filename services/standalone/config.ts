@@ -10,25 +10,24 @@ import { StartError } from "./start-error.js";
 
 export interface StandaloneConfig {
   logLevel: string;
-  gateway: Pick<GatewayConfig, "host" | "limits" | "corsOrigins" | "trustedProxies">;
+  gateway: Pick<GatewayConfig, "host" | "tls" | "limits" | "corsOrigins" | "trustedProxies">;
   settings: ServiceSettings;
 }
 
 /**
- * LOG_LEVEL (info); the gateway's RIDEMESH_HOST, RIDEMESH_RATE_PER_MINUTE, RIDEMESH_RATE_BURST,
- * RIDEMESH_CORS_ORIGINS and RIDEMESH_TRUSTED_PROXIES (its port is an option); and what eta, location,
+ * LOG_LEVEL (info); what the gateway reads (only its port is an option); and what eta, location,
  * pricing and payment read.
  *
  * @throws StartError that names the variable which cannot be used.
  */
 export function standaloneConfig(env: Environment = environment()): StandaloneConfig {
   try {
-    const { limits, corsOrigins, trustedProxies } = gatewayConfig(env);
+    const { tls, limits, corsOrigins, trustedProxies } = gatewayConfig(env);
     // A machine of one's own is not open to its network unless somebody says so.
     const host = env["RIDEMESH_HOST"] || "127.0.0.1";
     return {
       logLevel: logLevelOf(env),
-      gateway: { host, limits, corsOrigins, trustedProxies },
+      gateway: { host, tls, limits, corsOrigins, trustedProxies },
       settings: {
         eta: etaConfig(env),
         location: locationConfig(env),

@@ -1,11 +1,11 @@
 /** The metrics' own port, on this machine only. */
 import { createServer } from "node:http";
 import type { Runnable } from "../runtime/lifecycle.js";
-import type { Metrics } from "../runtime/metrics.js";
+import { metricsType } from "../runtime/metrics.js";
 
-/** Serves /metrics; when the usual port is taken, on a free one. */
+/** Serves `metrics` as /metrics; when the usual port is taken, on a free one. */
 export async function serveMetrics(
-  metrics: Metrics,
+  metrics: () => Promise<string>,
   usualPort: number,
 ): Promise<Runnable & { port: number }> {
   const server = createServer((request, response) => {
@@ -13,8 +13,8 @@ export async function serveMetrics(
       response.writeHead(404).end();
       return;
     }
-    metrics.registry.metrics().then(
-      (text) => response.writeHead(200, { "content-type": metrics.registry.contentType }).end(text),
+    metrics().then(
+      (text) => response.writeHead(200, { "content-type": metricsType }).end(text),
       () => response.writeHead(500).end(),
     );
   });

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { startGateway } from "../../gateway/app.js";
 import { defaultGatewayConfig, type GatewayConfig } from "../../gateway/config.js";
-import { createPages } from "../../gateway/pages.js";
+import { createPages, type DemoLogin } from "../../gateway/pages.js";
 import { startCity } from "../city/app.js";
 import { cityConfig } from "../city/config.js";
 import { startDispatch } from "../dispatch/app.js";
@@ -25,13 +25,15 @@ import { createChannel } from "../runtime/client.js";
 import type { DomainClock, WallClock } from "../runtime/clock.js";
 import { setUpDatabase } from "../runtime/database-setup.js";
 import { stopAll, type Runnable } from "../runtime/lifecycle.js";
-import type { Logger } from "../runtime/log.js";
-import { createMetrics, type Metrics } from "../runtime/metrics.js";
+import type { HealthCheck } from "../runtime/health.js";
+import type { LogOptions, Logger } from "../runtime/log.js";
+import { addedUp, createMetrics } from "../runtime/metrics.js";
 import { createSecrets, type DataKey } from "../runtime/secrets.js";
 import type { Host, RunningService } from "../runtime/service.js";
-import { createTokenVerifier, type Trust } from "../runtime/token.js";
+import { createTokenVerifier } from "../runtime/token.js";
 import { watchTrust } from "../runtime/watch.js";
 import { startTrip } from "../trip/app.js";
+import { startGatewayThread, type GatewayThread } from "./gateway-thread.js";
 
 /** What starts each service. */
 const starters = {
@@ -69,10 +71,12 @@ export interface PlatformOptions {
   /** Of single services; the usual ones hold where left out. */
   settings?: ServiceSettings;
   /** The account that the console logs in with by itself; only for demonstrations. */
-  demoViewer?: { operator: string; email: string; password: string };
+  demoViewer?: DemoLogin;
   wall: WallClock;
   domain: DomainClock;
   log: Logger;
+  /** Gives the gateway a thread of its own, which logs so: more work gets done, and more memory used. */
+  gatewayThread?: { log: LogOptions };
   /** Connections a service. */
   poolSize?: number;
   /** Issues the services' certificates; a new one of the platform's own when left out. */
@@ -85,7 +89,8 @@ export interface Platform extends Runnable {
   gatewayPort: number;
   /** The gateway's base URL on this machine. */
   url: string;
-  metrics: Metrics;
+  /** The text of /metrics. */
+  metrics(): Promise<string>;
   domain: DomainClock;
   services: Map<string, RunningService>;
 }
@@ -97,6 +102,7 @@ export interface Platform extends Runnable {
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
   const { wall, domain, log, signal } = options;
   const running: Runnable[] = [];
+  const thread = options.gatewayThread ? startGatewayThread() : undefined;
   try {
     const [database, identities] = await Promise.all([
       setUpDatabase(options.superuserUrl, [...serviceNames, "bus"]),
@@ -152,52 +158,53 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       wall,
       log,
     });
-    const keys = learning(verifier);
-    running.push(trust, watchTrust(trust, keys.trust, { wall, log }));
-
-    const pages = await createPages(options.demoViewer ? { demo: options.demoViewer } : {});
+    const watch = watchTrust(trust, verifier, { wall, log });
+    running.push(trust, watch);
     // Who has a token of an earlier start is not turned away by this one.
-    await Promise.race([keys.known, ...(signal ? [once(signal, "abort")] : [])]);
+    await Promise.race([watch.known, ...(signal ? [once(signal, "abort")] : [])]);
     signal?.throwIfAborted();
-    const gateway = await startGateway(
-      host,
-      { ...defaultGatewayConfig, ...options.gateway },
-      {
-        pages,
-        checks: [
-          { name: "database", critical: true, check: () => services.get("city")!.check() },
-          ...serviceNames.map((name) => ({
-            name,
-            critical: false,
-            check: () => services.get(name)!.check(),
-          })),
-        ],
-      },
-    );
+
+    const config = { ...defaultGatewayConfig, ...options.gateway };
+    const demo = options.demoViewer;
+    const checks: HealthCheck[] = [
+      { name: "database", critical: true, check: () => services.get("city")!.check() },
+      ...serviceNames.map((name) => ({
+        name,
+        critical: false,
+        check: () => services.get(name)!.check(),
+      })),
+    ];
+    let gateway: Runnable & { port: number };
+    let elsewhere: GatewayThread | undefined;
+    if (thread) {
+      const identity = identities.get("gateway")!;
+      const addresses = Object.fromEntries(serviceNames.map((name) => [name, host.address(name)]));
+      elsewhere = await thread.open({ config, identity, addresses, demo, ...options.gatewayThread! }, checks);
+      gateway = elsewhere;
+    } else {
+      const pages = await createPages(demo ? { demo } : {});
+      gateway = await startGateway(host, config, { pages, checks, signal });
+    }
     running.push(gateway);
     return {
       gatewayPort: gateway.port,
-      url: `http://127.0.0.1:${gateway.port}`,
-      metrics,
+      url: `${config.tls ? "https" : "http"}://127.0.0.1:${gateway.port}`,
+      metrics: async () =>
+        elsewhere
+          ? addedUp([
+              await metrics.registry.getMetricsAsJSON(),
+              await elsewhere.figures(),
+            ]).metrics()
+          : metrics.registry.metrics(),
       domain,
       services,
       stop: () => stopPlatform(running, services),
     };
   } catch (error) {
+    await thread?.discard();
     await stopAll(running).catch(() => undefined);
     throw error;
   }
-}
-
-/** The same trust, and when it has keys. */
-function learning(trust: Trust): { trust: Trust; known: Promise<void> } {
-  let tell: () => void;
-  const known = new Promise<void>((resolve) => (tell = resolve));
-  const setKeys: Trust["setKeys"] = (keys) => {
-    trust.setKeys(keys);
-    tell();
-  };
-  return { trust: { ...trust, setKeys }, known };
 }
 
 /** The gateway first, then all services side by side, then what they stand on. */

@@ -88,7 +88,8 @@ let postgres: EmbeddedPostgres;
 
 async function begin(): Promise<void> {
   const { signal } = interrupted;
-  const log = createLogger({ level: "warn", destination: join(folder, "ridemesh.log") });
+  const logging = { level: "warn", destination: join(folder, "ridemesh.log") };
+  const log = createLogger(logging);
   const dataDir = join(folder, "data");
   const settings = wanted ? "durable" : "test";
   postgres = await startEmbeddedPostgres({ dataDir, log, settings, signal });
@@ -103,6 +104,7 @@ async function begin(): Promise<void> {
     wall,
     domain: clock,
     log,
+    gatewayThread: { log: logging },
     signal,
   });
   running.push(platform);

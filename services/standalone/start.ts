@@ -57,7 +57,8 @@ export async function start(options: Options, signal?: AbortSignal): Promise<Sta
     ]);
     signal?.throwIfAborted();
     await rotateLog(logFile);
-    const log = createLogger({ level: logLevel, destination: logFile });
+    const logging = { level: logLevel, destination: logFile };
+    const log = createLogger(logging);
     const isUsed = () => hasTables(postgres.superuserUrl);
     const accounts = options.demo ? await loadDemoAccounts(options.dataDir, isUsed) : undefined;
     const platform = await startPlatform({
@@ -83,10 +84,11 @@ export async function start(options: Options, signal?: AbortSignal): Promise<Sta
       wall,
       domain: domainClock({ wall }),
       log,
+      gatewayThread: { log: logging },
       signal,
     });
     running.push(platform);
-    const metrics = await serveMetrics(platform.metrics, usualMetricsPort);
+    const metrics = await serveMetrics(() => platform.metrics(), usualMetricsPort);
     running.push(metrics);
     signal?.throwIfAborted();
     let demo: Demo | undefined;
@@ -94,7 +96,7 @@ export async function start(options: Options, signal?: AbortSignal): Promise<Sta
       demo = startDemo({ url: platform.url, dataDir: options.dataDir, accounts, log, wall });
       running.push(demo);
     }
-    const url = `http://localhost:${platform.gatewayPort}`;
+    const url = platform.url.replace("127.0.0.1", "localhost");
     return {
       url,
       banner: bannerText({

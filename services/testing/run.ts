@@ -14,6 +14,8 @@ interface ShardRun {
   /** Undefined when the run was killed before it could say. */
   summary: Summary | undefined;
   code: number;
+  /** What was printed after the last test: the failures, each with its error. */
+  ending: string;
 }
 
 /** Runs the tests of a shard, or what the arguments say; `print` gets its output as it comes. */
@@ -33,17 +35,23 @@ async function run(
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
   // What may be the last line waits for the next one.
   let line = "";
+  let printed = "";
+  const show = (text: string): void => {
+    printed += text;
+    print(text);
+  };
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     const lines = (line + text).split(/(?<=\n)/);
     line = lines.at(-1)?.endsWith("\n") === false ? lines.pop()! : "";
     if (lines.length > 0 && line === "") line = lines.pop()!;
-    print(lines.join(""));
+    show(lines.join(""));
   });
-  child.stderr.setEncoding("utf8").on("data", print);
+  child.stderr.setEncoding("utf8").on("data", show);
   const [code] = (await once(child, "close")) as [number | null];
   const summary = readSummary(line);
-  if (!summary) print(line);
-  return { summary, code: code ?? 1 };
+  if (!summary) show(line);
+  const ending = printed.slice(Math.max(0, printed.search(/^.*\d+ passing/m)));
+  return { summary, code: code ?? 1, ending };
 }
 
 const args = process.argv.slice(2);
@@ -63,6 +71,8 @@ for (const [i, started] of runs.entries()) {
   process.stdout.write(held[i]!);
   results.push(await started);
 }
+// The end is where one looks for what has failed.
+for (const { code, ending } of results.slice(0, -1)) if (code !== 0) process.stdout.write(ending);
 const total = { passes: 0, failures: 0, pending: 0 };
 for (const { summary } of results) {
   total.passes += summary?.passes ?? 0;

@@ -2,7 +2,6 @@
 import { wallClock } from "../../../services/runtime/clock.js";
 import { silentLogger } from "../../../services/runtime/log.js";
 import { createMetrics } from "../../../services/runtime/metrics.js";
-import type { Host } from "../../../services/runtime/service.js";
 import type { TlsIdentity } from "../../../services/runtime/tls.js";
 import { startGateway } from "../../app.js";
 import { defaultGatewayConfig } from "../../config.js";
@@ -37,7 +36,7 @@ runChild<GatewaySetup>(process, async (setup) => {
     ...(keys ? { verifier: verifierOf(keys, remembers) } : {}),
   };
   const gateway = await startGateway(
-    host as unknown as Host,
+    host,
     {
       ...defaultGatewayConfig,
       host: "127.0.0.1",

@@ -179,7 +179,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     if (thread) {
       const identity = identities.get("gateway")!;
       const addresses = Object.fromEntries(serviceNames.map((name) => [name, host.address(name)]));
-      elsewhere = await thread.open({ config, identity, addresses, demo, ...options.gatewayThread! }, checks);
+      elsewhere = await thread.open(
+        { config, identity, addresses, demo, ...options.gatewayThread! },
+        checks,
+      );
       gateway = elsewhere;
     } else {
       const pages = await createPages(demo ? { demo } : {});

@@ -30,11 +30,10 @@ function testFiles() {
     .map(({ file }) => file);
 }
 
-/** `npm test` runs the files in two processes: the services' own tests, and those of the whole. */
+/** `npm test` runs the files in two processes of about the same length: parts, and the whole. */
 function inShard(file) {
   const shard = process.env["RIDEMESH_TEST_SHARD"];
-  const own = file.startsWith("services/") && !file.startsWith("services/standalone/");
-  return shard === undefined || (shard === "services") === own;
+  return shard === undefined || (shard === "whole") === (cost(file) === 2);
 }
 
 /** 0 is pure, 1 uses the fixtures of services/testing, 2 runs the whole platform. */

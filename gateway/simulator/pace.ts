@@ -19,7 +19,7 @@ export const firstPace = 120;
 const slowBy = 0.6;
 const raiseBy = 1.06;
 /** What was seen in so many beats counts, and no single answer does. */
-const windowBeats = 6;
+const windowBeats = 15;
 const fewest = 5;
 /** A slow moment slows the pace; the slowness of those already on their way does not do so again. */
 const restBeats = 2;

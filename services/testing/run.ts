@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { readSummary, summaryLine, type Summary } from "./reporter.js";
 
 /** The parts that .config/mocharc.js knows, by the variable that names one to it. */
-const shards = ["services", "whole"];
+const shards = ["parts", "whole"];
 const shardVariable = "RIDEMESH_TEST_SHARD";
 
 interface ShardRun {

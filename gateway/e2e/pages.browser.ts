@@ -259,7 +259,7 @@ describe("the pages in a browser", function () {
       for (let look = 0; look < 15; look += 1) {
         const place = await paintedSelection(page);
         if (place && !places.some((one) => apart(one, place) < 1)) places.push(place);
-        if (places.length >= 4 && apart(places[0]!, places.at(-1)!) > 10) return true;
+        if (places.length >= 4 && apart(places[0]!, places.at(-1)!) > 5) return true;
         await page.waitForTimeout(200);
       }
       return false;

@@ -16,8 +16,8 @@ const { LIVE, ACCEPTED, DECLINED, EXPIRED, WITHDRAWN } = OfferStatus;
 
 describe("the dispatch service", () => {
   let world: World;
-  // A round of 15 s takes a quarter of a second.
-  before(async () => (world = await startWorld(60)));
+  // A round of 15 s takes a second: long enough for a machine that is busy with other tests.
+  before(async () => (world = await startWorld(15)));
   beforeEach(async () => {
     world.drivers.length = 0;
     await waitFor("the searches of the test before to end", async () => {

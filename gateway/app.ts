@@ -1,8 +1,7 @@
 /** Wires the gateway: one public port for every protocol. */
-import { once } from "node:events";
 import { allServices, isExternal, rpcPath } from "../services/runtime/contract.js";
 import type { HealthCheck } from "../services/runtime/health.js";
-import { stopAll, type Runnable } from "../services/runtime/lifecycle.js";
+import { stopAll, unlessAborted, type Runnable } from "../services/runtime/lifecycle.js";
 import { startRequestSpan } from "../services/runtime/tracing.js";
 import type { Host } from "../services/runtime/service.js";
 import type { TlsIdentity } from "../services/runtime/tls.js";
@@ -59,7 +58,7 @@ export async function startGateway(
   const upstream = parts.upstream ?? createUpstream({ address: host.address, identity, wall, log });
   const verifier = host.verifier ?? createTokenVerifier(wall);
   const running: Runnable[] = [upstream];
-  let trusting: Promise<void> | undefined;
+  let trusting = Promise.resolve();
   if (!host.verifier) {
     const address = () => host.address("identity");
     const channel = createChannel({ service: "identity", address, identity, wall, log });
@@ -156,8 +155,7 @@ export async function startGateway(
   const { host: address, port: wanted, tls } = config;
   const { signal } = parts;
   try {
-    await Promise.race([trusting, ...(signal ? [once(signal, "abort")] : [])]);
-    signal?.throwIfAborted();
+    await unlessAborted(trusting, signal);
     const { upgrade } = webSockets;
     const port = await openPort({ host: address, port: wanted, tls, handle, upgrade, wall });
     return {

@@ -88,7 +88,7 @@ const redirects: Record<string, string> = { "/console": "/console/", "/docs": "/
  *
  * @param options.demo makes the console log in by itself with this account: for demonstrations only
  */
-export function createPages(options: { demo?: DemoLogin } = {}): Promise<Pages> {
+export function createPages(options: { demo?: DemoLogin | undefined } = {}): Promise<Pages> {
   const sources = pageSources(repositoryFolder, options.demo);
   const ready = new Map<string, Promise<Page>>();
 

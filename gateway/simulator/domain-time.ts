@@ -3,6 +3,14 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { WallClock } from "../../services/runtime/clock.js";
 import type { Api } from "./api.js";
 
+/** What the domain clock showed at a time of the wall clock, from which on it runs at a rate. */
+export interface Course {
+  origin: Date;
+  wallOrigin: Date;
+  /** Domain seconds per wall second. */
+  rate: number;
+}
+
 export interface DomainTime {
   now(): Date;
   /** Domain seconds per wall second. */
@@ -10,8 +18,8 @@ export interface DomainTime {
   /** Resolves when the domain clock shows the time, or the signal aborts. */
   sleepUntil(time: Date, signal?: AbortSignal): Promise<void>;
   sleep(seconds: number, signal?: AbortSignal): Promise<void>;
-  /** The platform's clock showed `origin` at `wallOrigin`, and has run at this rate since. */
-  follow(course: { origin: Date; wallOrigin: Date; rate: number }): void;
+  /** The platform's clock has taken this course. */
+  follow(course: Course): void;
 }
 
 /** Reads the clock once and goes on from there: both run evenly, until told otherwise. */
@@ -29,10 +37,7 @@ export async function followDomainClock(api: Api, wall: WallClock): Promise<Doma
 }
 
 /** A domain clock with this course. */
-export function createDomainTime(
-  wall: WallClock,
-  course: { origin: Date; wallOrigin: Date; rate: number },
-): DomainTime {
+export function createDomainTime(wall: WallClock, course: Course): DomainTime {
   let { rate } = course;
   let originMs = 0;
   let wallOriginMs = 0;

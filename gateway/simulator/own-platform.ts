@@ -2,6 +2,7 @@
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Credentials } from "./api.js";
+import type { Course } from "./domain-time.js";
 
 /** What the simulation process answers; its own file says the same. */
 type Message =
@@ -10,13 +11,6 @@ type Message =
   | { kind: "usage"; platformCpuSeconds: number; postgresCpuSeconds: number; peakRssBytes: number }
   | { kind: "failed"; message: string };
 type Of<Kind extends Message["kind"]> = Extract<Message, { kind: Kind }>;
-
-/** What the domain clock showed at a time of the wall clock, from which on it runs at a rate. */
-export interface Course {
-  origin: Date;
-  wallOrigin: Date;
-  rate: number;
-}
 
 /** Sets the domain clock; without an origin it goes on from what it shows. */
 export type Steer = (course: { origin?: Date; rate: number }) => Promise<Course>;

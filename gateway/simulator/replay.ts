@@ -1,5 +1,7 @@
 /** `npm run replay`: real demand through the public API. */
+import { constants } from "node:os";
 import { wallClock } from "../../services/runtime/clock.js";
+import { unlessAborted } from "../../services/runtime/lifecycle.js";
 import { createApiPool } from "./api.js";
 import { auditDatabase } from "./audit.js";
 import { remoteAdmin } from "./config.js";
@@ -39,8 +41,10 @@ async function play(options: ReplayOptions): Promise<number> {
 
   const own = options.url === undefined ? await startOwnPlatform() : undefined;
   const interrupted = new AbortController();
-  for (const [signal, number] of [["SIGINT", 2] as const, ["SIGTERM", 15] as const]) {
-    process.once(signal, () => interrupted.abort(new Interruption(128 + number)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () =>
+      interrupted.abort(new Interruption(128 + constants.signals[signal])),
+    );
   }
   const progress = createProgress(process.stderr);
   try {
@@ -54,7 +58,7 @@ async function play(options: ReplayOptions): Promise<number> {
     }
     const beforeUsage = await own?.usage();
     const beforeCpu = process.cpuUsage();
-    const running = runReplay({
+    const replay = runReplay({
       url,
       admin: own?.admin ?? (await remoteAdmin()),
       demand,
@@ -68,7 +72,7 @@ async function play(options: ReplayOptions): Promise<number> {
       progress: progress.show,
       signal: interrupted.signal,
     });
-    const seen = await Promise.race([running, reasonOf(interrupted.signal)]);
+    const seen = await unlessAborted(replay, interrupted.signal);
     progress.clear();
     const usage = await own?.usage();
     const ownCpu = process.cpuUsage(beforeCpu);
@@ -110,13 +114,6 @@ class Interruption extends Error {
   constructor(readonly exitCode: number) {
     super("interrupted");
   }
-}
-
-/** Rejects with the reason when the signal aborts. */
-function reasonOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) =>
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
-  );
 }
 
 function print(text: string): void {

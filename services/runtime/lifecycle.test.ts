@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { waitFor } from "../testing/wait-for.js";
 import { wallClock } from "./clock.js";
-import { startLoop, stopAll, type Loop } from "./lifecycle.js";
+import { startLoop, stopAll, unlessAborted, type Loop } from "./lifecycle.js";
 import { silentLogger } from "./log.js";
 
 const hour = 3_600_000;
@@ -114,5 +114,28 @@ describe("stopping many things", () => {
     await stopAll(all).catch((error: unknown) => (thrown = error));
     expect(stopped).to.deep.equal([3, 2, 1]);
     expect(thrown).to.equal(first);
+  });
+});
+
+describe("work that may be given up", () => {
+  const reason = new Error("enough");
+  const never = new Promise<never>(() => undefined);
+  const outcome = (work: Promise<unknown>, signal?: AbortSignal) =>
+    unlessAborted(work, signal).catch((error: unknown) => error);
+
+  it("comes to what it comes to, with a signal or without", async () => {
+    const { signal } = new AbortController();
+    for (const given of [undefined, signal]) {
+      expect(await outcome(Promise.resolve(7), given)).to.equal(7);
+      expect(await outcome(Promise.reject(reason), given)).to.equal(reason);
+    }
+  });
+
+  it("is given up when the signal aborts, or has aborted already, with its reason", async () => {
+    const controller = new AbortController();
+    const waiting = outcome(never, controller.signal);
+    controller.abort(reason);
+    expect(await waiting).to.equal(reason);
+    expect(await outcome(Promise.resolve(7), controller.signal)).to.equal(reason);
   });
 });

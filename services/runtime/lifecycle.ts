@@ -76,3 +76,19 @@ export async function stopAll(runnables: Runnable[]): Promise<void> {
   }
   if (failure) throw failure;
 }
+
+/** What `work` comes to; rejects with the signal's reason when that aborts first. */
+export async function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return work;
+  const decided = new AbortController();
+  const aborted = new Promise<never>((_, reject) => {
+    const end = () => reject(signal.reason as Error);
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { signal: decided.signal });
+  });
+  try {
+    return await Promise.race([aborted, work]);
+  } finally {
+    decided.abort();
+  }
+}

@@ -1,4 +1,5 @@
 /** Runs one service as a process of its own; each service's main.ts is a call of `runService`. */
+import { constants } from "node:os";
 import { createPostgresBus, migrateBus } from "./bus-postgres.js";
 import { startAdmin } from "./admin.js";
 import { domainClock, wallClock } from "./clock.js";
@@ -75,11 +76,11 @@ export async function runService(
   let signals = 0;
   let signalled: (() => void) | undefined;
   const untilSignalled = new Promise<void>((resolve) => (signalled = resolve));
-  for (const [signal, number] of [["SIGTERM", 15] as const, ["SIGINT", 2] as const]) {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       ready = false;
       signals += 1;
-      if (signals > 1) process.exit(128 + number);
+      if (signals > 1) process.exit(128 + constants.signals[signal]);
       signalled!();
     });
   }

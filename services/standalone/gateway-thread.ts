@@ -37,8 +37,6 @@ export function startGatewayThread(): WaitingThread {
     eval: true,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   });
-  let ended = false;
-  worker.once("exit", () => (ended = true));
   const send = (message: ToGateway): void => worker.postMessage(message);
   const hear = <Kind extends FromGateway["kind"]>(kind: Kind, id?: number) =>
     new Promise<Extract<FromGateway, { kind: Kind }>>((resolve) => {
@@ -80,7 +78,7 @@ export function startGatewayThread(): WaitingThread {
     return {
       port,
       figures: async () => {
-        if (ended || stopping) return [];
+        if (stopping) return [];
         const id = (asked += 1);
         const answer = hear("metrics", id);
         send({ kind: "metrics", id });

@@ -29,7 +29,7 @@ async function open(setup: GatewaySetup): Promise<Runnable> {
     },
     setup.config,
     {
-      pages: await createPages(setup.demo ? { demo: setup.demo } : {}),
+      pages: await createPages({ demo: setup.demo }),
       checks: setup.checks.map((check) => ({ ...check, check: () => ask(check.name) })),
     },
   );

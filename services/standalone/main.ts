@@ -1,4 +1,5 @@
 /** `npm start` */
+import { constants } from "node:os";
 import { wallClock } from "../runtime/clock.js";
 import { parseOptions } from "./options.js";
 import { StartError } from "./start-error.js";
@@ -8,7 +9,6 @@ const statusEveryMs = 30_000;
 const stopWithinMs = 4500;
 /** npm passes on the Ctrl-C that the terminal has sent to us already: one key is two signals. */
 const echoMs = 500;
-const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /** Ends with one line for what a person can mend, and a stack only for what nobody foresaw. */
 function fail(error: unknown): never {
@@ -47,11 +47,11 @@ async function run(): Promise<void> {
   };
 
   let interruptedMs = Number.NEGATIVE_INFINITY;
-  for (const [signal, number] of Object.entries(signals)) {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       const nowMs = wallClock.monotonicMs();
       if (nowMs - interruptedMs < echoMs) return;
-      if (stopping) process.exit(128 + number);
+      if (stopping) process.exit(128 + constants.signals[signal]);
       interruptedMs = nowMs;
       void stop(0).catch(fail);
     });

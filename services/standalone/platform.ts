@@ -1,5 +1,4 @@
 /** The whole platform in one process: every service over gRPC and mTLS on loopback, and the gateway. */
-import { once } from "node:events";
 import { startGateway } from "../../gateway/app.js";
 import { defaultGatewayConfig, type GatewayConfig } from "../../gateway/config.js";
 import { createPages, type DemoLogin } from "../../gateway/pages.js";
@@ -24,7 +23,7 @@ import { authoritySeconds, createAuthority, type Authority } from "../runtime/ce
 import { createChannel } from "../runtime/client.js";
 import type { DomainClock, WallClock } from "../runtime/clock.js";
 import { setUpDatabase } from "../runtime/database-setup.js";
-import { stopAll, type Runnable } from "../runtime/lifecycle.js";
+import { stopAll, unlessAborted, type Runnable } from "../runtime/lifecycle.js";
 import type { HealthCheck } from "../runtime/health.js";
 import type { LogOptions, Logger } from "../runtime/log.js";
 import { addedUp, createMetrics } from "../runtime/metrics.js";
@@ -33,7 +32,7 @@ import type { Host, RunningService } from "../runtime/service.js";
 import { createTokenVerifier } from "../runtime/token.js";
 import { watchTrust } from "../runtime/watch.js";
 import { startTrip } from "../trip/app.js";
-import { startGatewayThread, type GatewayThread } from "./gateway-thread.js";
+import { startGatewayThread } from "./gateway-thread.js";
 
 /** What starts each service. */
 const starters = {
@@ -161,8 +160,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     const watch = watchTrust(trust, verifier, { wall, log });
     running.push(trust, watch);
     // Who has a token of an earlier start is not turned away by this one.
-    await Promise.race([watch.known, ...(signal ? [once(signal, "abort")] : [])]);
-    signal?.throwIfAborted();
+    await unlessAborted(watch.known, signal);
 
     const config = { ...defaultGatewayConfig, ...options.gateway };
     const demo = options.demoViewer;
@@ -174,20 +172,15 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
         check: () => services.get(name)!.check(),
       })),
     ];
-    let gateway: Runnable & { port: number };
-    let elsewhere: GatewayThread | undefined;
-    if (thread) {
-      const identity = identities.get("gateway")!;
-      const addresses = Object.fromEntries(serviceNames.map((name) => [name, host.address(name)]));
-      elsewhere = await thread.open(
-        { config, identity, addresses, demo, ...options.gatewayThread! },
-        checks,
-      );
-      gateway = elsewhere;
-    } else {
-      const pages = await createPages(demo ? { demo } : {});
-      gateway = await startGateway(host, config, { pages, checks, signal });
-    }
+    const identity = identities.get("gateway")!;
+    const addresses = Object.fromEntries(serviceNames.map((name) => [name, host.address(name)]));
+    const elsewhere = await thread?.open(
+      { config, identity, addresses, demo, ...options.gatewayThread! },
+      checks,
+    );
+    const gateway =
+      elsewhere ??
+      (await startGateway(host, config, { pages: await createPages({ demo }), checks, signal }));
     running.push(gateway);
     return {
       gatewayPort: gateway.port,

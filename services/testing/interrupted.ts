@@ -1,6 +1,5 @@
 /** Test runs that are ended by a signal: mocha then runs no hooks, and what they would stop lives on. */
-
-const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+import { constants } from "node:os";
 
 /**
  * Cleans up at the first signal that asks this process to end, and ends it then; those that follow,
@@ -8,11 +7,11 @@ const signals = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
  */
 export function whenInterrupted(cleanUp: () => Promise<void>): void {
   let ending = false;
-  for (const [signal, number] of Object.entries(signals)) {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
       if (ending) return;
       ending = true;
-      const end = () => process.exit(128 + number);
+      const end = () => process.exit(128 + constants.signals[signal]);
       cleanUp().then(end, end);
     });
   }
